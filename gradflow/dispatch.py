@@ -1,0 +1,136 @@
+"""The one door: every operation, forward, backward or update, on every device, goes through ``apply``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from gradflow import tape
+from gradflow.backend import Backend, backend_of
+from gradflow.errors import ArgumentError, DeviceError, GradientError
+from gradflow.op import Op, Spec
+from gradflow.tape import mode, mutations
+from gradflow.tensor import SCALARS, Tensor, TensorLike, operand, tensor
+
+CACHED_SPECS = 2048  # per op; a loop over ever-new shapes must not grow memory without bound
+
+
+class Observer(Protocol):
+    """Something that is told of every call that passes the door."""
+
+    def saw(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], out: Tensor | None) -> None:
+        """``op`` was applied to ``inputs`` (tensors, Python numbers, None) and made ``out``."""
+
+
+class _Watch(threading.local):
+    observer: Observer | None = None
+
+
+_watch = _Watch()
+
+
+@contextmanager
+def observed_by(observer: Observer) -> Iterator[None]:
+    """Tell ``observer`` of every operation of this thread until the block ends."""
+    before, _watch.observer = _watch.observer, observer
+    try:
+        yield
+    finally:
+        _watch.observer = before
+
+
+def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any) -> Tensor:
+    """Check, run, record, report: in that order.
+
+    ``into`` is a tensor whose memory the result may take, if it has the result's shape and dtype.
+    """
+    arrays: list[Any] = []
+    key: list[Any] = []
+    first: Any = None
+    tracked = False
+    for x in inputs:
+        if isinstance(x, Tensor):
+            array = x.data
+            arrays.append(array)
+            key.append(array.shape)
+            key.append(array.dtype)
+            tracked = tracked or x.requires_grad
+            if first is None:
+                first = array
+            elif type(array) is not type(first):
+                raise _mixed(op, inputs)
+        elif x is None or type(x) in SCALARS:
+            arrays.append(x)
+            key.append(type(x))
+        else:
+            return apply(op, *map(operand, inputs), into=into, **attrs)
+    if first is None:
+        return apply(op, *_first_number_as_tensor(op, inputs), into=into, **attrs)
+    if attrs:
+        key += attrs.items()
+    known = op.specs.get(tuple(key))
+    if known is None:
+        known = _check(op, inputs, attrs, tuple(key))
+    spec, specs = known
+
+    if spec is None and tracked and mode.recording:
+        raise _written_on_the_tape(op)
+    data = _run(backend_of(first), op, arrays, attrs, spec, into)
+    out: Tensor
+    if spec is None:
+        out = inputs[op.mutates[0]]
+    elif into is not None and data is into.data:
+        out = into
+    else:
+        out = Tensor(data)
+    if tracked and mode.recording and spec is not None:
+        tape.record(op, inputs, specs, attrs, out)
+    if _watch.observer is not None:
+        _watch.observer.saw(op, inputs, attrs, None if spec is None else out)
+    return out
+
+
+def _run(
+    backend: Backend, op: Op, arrays: list[Any], attrs: dict[str, Any], spec: Spec | None, into: Tensor | None
+) -> Any:
+    if spec is None:
+        op.forward(backend.xp, *arrays, **attrs)
+        for position in op.mutates:
+            mutations.note(op, arrays[position])
+        return None
+    if into is not None and (into.data.shape != spec.shape or into.data.dtype != spec.dtype):
+        into = None
+    return backend.run(op, arrays, attrs, None if into is None else into.data)
+
+
+def _check(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], key: tuple[Any, ...]) -> Any:
+    specs = tuple(x.spec if isinstance(x, Tensor) else Spec((), type(x)) for x in inputs)
+    spec = op.spec(*specs, **attrs)
+    if len(op.specs) >= CACHED_SPECS:
+        op.specs.clear()
+    op.specs[key] = spec, specs
+    return op.specs[key]
+
+
+def _first_number_as_tensor(op: Op, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    for i, x in enumerate(inputs):
+        if x is not None:
+            return (*inputs[:i], tensor(x), *inputs[i + 1 :])
+    raise ArgumentError(f"{op.name}: needs at least one tensor, got {inputs}")
+
+
+def _written_on_the_tape(op: Op) -> GradientError:
+    return GradientError(
+        f"{op.name}: writes in place, and a tensor given to it requires grad, whose gradient would be lost; use the "
+        "functional form (x + y, x.at[i].set(v), x.at[i].add(v)), or write inside gf.no_grad() or on x.detach()"
+    )
+
+
+def _mixed(op: Op, inputs: tuple[Any, ...]) -> DeviceError:
+    tensors = [x for x in inputs if isinstance(x, Tensor)]
+    given = ", ".join(f"{x.shape} on {x.device}" for x in tensors)
+    return DeviceError(
+        f"{op.name}: operands are on different devices ({given}); move one with .to('cpu') or .to('cuda')"
+    )

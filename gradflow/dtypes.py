@@ -1,0 +1,79 @@
+"""Which dtypes exist, how they promote, and how closely their results can be expected to agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradflow.errors import DTypeError
+
+DType = np.dtype[Any]
+DTypeLike = Any  # whatever np.dtype takes: a dtype, a scalar type, a name
+
+bool_ = np.dtype(np.bool_)
+uint8 = np.dtype(np.uint8)
+int8 = np.dtype(np.int8)
+int16 = np.dtype(np.int16)
+uint16 = np.dtype(np.uint16)
+int32 = np.dtype(np.int32)
+uint32 = np.dtype(np.uint32)
+int64 = np.dtype(np.int64)
+uint64 = np.dtype(np.uint64)
+float16 = np.dtype(np.float16)
+float32 = np.dtype(np.float32)
+float64 = np.dtype(np.float64)
+
+SUPPORTED = (bool_, uint8, int8, int16, uint16, int32, uint32, int64, uint64, float16, float32, float64)
+_default = float32
+
+
+def as_dtype(dtype: DTypeLike) -> DType:
+    """The dtype that ``dtype`` names, if gradflow computes with it.
+
+    >>> as_dtype("float32")
+    dtype('float32')
+    """
+    try:
+        result = np.dtype(dtype)
+    except TypeError:
+        raise DTypeError(f"{dtype!r} is not a dtype; use one of {_names()}") from None
+    if result not in SUPPORTED:
+        raise DTypeError(f"gradflow does not compute with {result}; use one of {_names()}")
+    return result
+
+
+def set_default_dtype(dtype: DTypeLike) -> None:
+    """Make ``dtype`` what Python floats become in ``gf.tensor(...)`` and creation functions.
+
+    Raises DTypeError unless it is a floating dtype. The default is float32.
+    """
+    global _default
+    chosen = as_dtype(dtype)
+    if not is_floating(chosen):
+        raise DTypeError(f"set_default_dtype: {chosen} is not a floating dtype; use float32 or float64")
+    _default = chosen
+
+
+def get_default_dtype() -> DType:
+    """What Python floats become in ``gf.tensor(...)``: float32 unless ``set_default_dtype`` changed it."""
+    return _default
+
+
+def is_floating(dtype: DType) -> bool:
+    """Whether tensors of ``dtype`` can have gradients."""
+    return dtype.kind == "f"
+
+
+def accumulator(dtype: DType) -> DType:
+    """What sums of ``dtype`` are accumulated in: float16 in float32, everything else in itself."""
+    return float32 if dtype == float16 else dtype
+
+
+def tolerance(dtype: DType) -> float:
+    """How far two correct implementations of an operation may differ, relative to the result's size."""
+    return {float16: 4e-3, float32: 4e-6, float64: 1e-11}.get(dtype, 0.0)
+
+
+def _names() -> str:
+    return ", ".join(dtype.name for dtype in SUPPORTED)

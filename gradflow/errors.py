@@ -1,0 +1,63 @@
+"""Every exception gradflow raises on purpose.
+
+GradflowError
+├── ShapeError        (ValueError)    shapes that do not fit together
+├── ArgumentError     (ValueError)    a value outside what the function takes
+├── DTypeError        (TypeError)     a dtype or type the operation does not take
+├── DeviceError       (RuntimeError)  arrays on different devices, or a device that is not there
+├── IndexOutOfRange   (IndexError)    an index, a label or an axis past the end
+├── GradientError     (RuntimeError)  a backward pass that cannot be run
+├── MissingExtraError (ImportError)   an optional package is needed and absent
+├── DataError         (ValueError)    a data file that is damaged or not what it should be
+├── CheckpointError   (ValueError)    a saved model that does not fit the model it is loaded into
+└── StateKeyError     (KeyError)      a name that is not in a state dict
+"""
+
+from __future__ import annotations
+
+
+class GradflowError(Exception):
+    """An error with a message that says what was attempted, what was given and what to do."""
+
+
+class ShapeError(GradflowError, ValueError):
+    """Shapes that do not fit together."""
+
+
+class ArgumentError(GradflowError, ValueError):
+    """An argument of the right type with a value the function does not take."""
+
+
+class DTypeError(GradflowError, TypeError):
+    """A dtype, or a Python type, that the operation does not take."""
+
+
+class DeviceError(GradflowError, RuntimeError):
+    """Arrays on different devices, or a device that is not there."""
+
+
+class IndexOutOfRange(GradflowError, IndexError):
+    """An index, a class label or an axis past the end of what it points into."""
+
+
+class GradientError(GradflowError, RuntimeError):
+    """A backward pass that cannot be run as asked."""
+
+
+class MissingExtraError(GradflowError, ImportError):
+    """A feature that needs an optional package which is not installed."""
+
+
+class DataError(GradflowError, ValueError):
+    """A data file that is truncated, damaged or of another format than it should be."""
+
+
+class CheckpointError(GradflowError, ValueError):
+    """A saved model that is damaged or does not fit the model it is loaded into."""
+
+
+class StateKeyError(GradflowError, KeyError):
+    """A name that a state dict lacks, or has and should not."""
+
+    def __str__(self) -> str:  # KeyError shows the repr of its argument; a message should read as one
+        return str(self.args[0]) if self.args else ""

@@ -1,0 +1,150 @@
+"""The declaration of an operation: how to run it, size it, differentiate it and exemplify it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradflow.dtypes import DType, bool_
+from gradflow.errors import DTypeError
+from gradflow.samples import Sample
+from gradflow.shapes import Shape, broadcast
+
+
+class Spec(NamedTuple):
+    """The shape and dtype of an array; a Python scalar has shape () and its type as dtype."""
+
+    shape: Shape
+    dtype: DType | type
+
+
+@dataclass(frozen=True, eq=False)
+class Formula:
+    """One gradient formula, and where each of its arguments comes from.
+
+    A formula's first parameter is the gradient of the output. Every other parameter names what it needs, and what
+    is named is what the tape keeps: an input or an attribute of the op, ``out`` (the op's output), ``specs`` (of the
+    inputs), ``position`` (of the input it differentiates), or ``into`` (where the gradient should land, or None).
+    """
+
+    compute: Callable[..., Any]
+    sources: tuple[tuple[str, Any], ...]
+    reads_inputs: frozenset[int]
+    reads_output: bool
+
+    @classmethod
+    def of(cls, op: Op, compute: Callable[..., Any], position: int) -> Formula:
+        _, *names = inspect.signature(compute).parameters
+        sources = tuple(cls._source(op, name, position) for name in names)
+        reads = frozenset(key for kind, key in sources if kind == "input")
+        return cls(compute, sources, reads, ("output", None) in sources)
+
+    @staticmethod
+    def _source(op: Op, name: str, position: int) -> tuple[str, Any]:
+        if name == "out":
+            return "output", None
+        if name == "specs":
+            return "specs", None
+        if name == "into":
+            return "into", None
+        if name == "position":
+            return "constant", position
+        if name in op.input_names:
+            return "input", op.input_names.index(name)
+        if name in op.attribute_names:
+            return "attribute", name
+        raise TypeError(
+            f"{op.name}: a gradient formula names {name!r}, which is not an input or attribute of it"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One operation. Everything else (eager, gradients, tests, documentation, benchmarks) is derived from it.
+
+    forward   ``forward(xp, *arrays, out=None, **attrs)`` for NumPy and CuPy alike; fills ``out`` if it is given
+    spec      ``spec(*specs, **attrs)``: the result's Spec without running, or a readable error; None if ``mutates``
+    vjp       one formula per input (None where there is no gradient), or one for every input of a variadic op
+    partials  elementwise ops: the local derivative for each input, written in the names of inputs and ``out``
+    samples   example calls that cover the op's domain, broadcasting and empty inputs
+    workloads example calls large enough to time
+    view      the result may share memory with the first input
+    mutates   positions of inputs that are written in place; such an op returns nothing
+    """
+
+    name: str
+    forward: Callable[..., Any]
+    spec: Callable[..., Spec | None]
+    vjp: tuple[Callable[..., Any] | None, ...] | Callable[..., Any] = ()
+    partials: tuple[str, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    workloads: tuple[Sample, ...] = ()
+    view: bool = False
+    mutates: tuple[int, ...] = ()
+    input_names: tuple[str, ...] = field(init=False)
+    attribute_names: tuple[str, ...] = field(init=False)
+    formulas: list[Formula | None] = field(init=False)
+    specs: dict[Any, Any] = field(init=False, default_factory=dict)  # dispatch's cache of spec's answers
+
+    def __post_init__(self) -> None:
+        parameters = list(inspect.signature(self.forward).parameters.values())[1:]
+        positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        keyword = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "out"]
+        object.__setattr__(self, "input_names", tuple(positional))
+        object.__setattr__(self, "attribute_names", tuple(keyword))
+        rules = self.vjp if isinstance(self.vjp, tuple) else ()
+        formulas = [rule and Formula.of(self, rule, i) for i, rule in enumerate(rules)]
+        object.__setattr__(self, "formulas", formulas)
+        if self.name in OPS:
+            raise TypeError(f"an op named {self.name!r} is declared twice")
+        OPS[self.name] = self
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether any input has a gradient."""
+        return bool(self.vjp)
+
+    def formula(self, position: int) -> Formula | None:
+        """The gradient formula of the input at ``position``, or None if it has no gradient."""
+        if not isinstance(self.vjp, tuple):
+            while len(self.formulas) <= position:
+                self.formulas.append(Formula.of(self, self.vjp, len(self.formulas)))
+        return self.formulas[position] if position < len(self.formulas) else None
+
+    def __repr__(self) -> str:
+        return f"Op({self.name})"
+
+
+OPS: dict[str, Op] = {}
+
+
+SpecRule = Callable[..., Spec]
+
+
+def like_first(first: Spec, *others: Spec, **attrs: Any) -> Spec:
+    """The spec rule of ops whose result is like their first input."""
+    return first
+
+
+def written(*specs: Spec, **attrs: Any) -> None:
+    """The spec rule of ops that write in place and return nothing."""
+
+
+def elementwise(name: str, ufunc: np.ufunc) -> SpecRule:
+    """The spec rule of ``ufunc``: shapes broadcast, dtypes promote as NumPy 2 promotes them."""
+
+    def spec(*specs: Spec, **attrs: Any) -> Spec:
+        shape = broadcast(name, *(each.shape for each in specs))
+        given = [bool_ if each.dtype is bool else each.dtype for each in specs]
+        try:
+            *_, dtype = ufunc.resolve_dtypes((*given, None))  # type: ignore[arg-type]
+        except TypeError:
+            kinds = ", ".join(getattr(d, "__name__", str(d)) for d in given)
+            raise DTypeError(f"{name}: not defined for {kinds}; convert with .to('float32')") from None
+        return Spec(shape, dtype)
+
+    return spec

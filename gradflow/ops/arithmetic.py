@@ -1,0 +1,369 @@
+"""Arithmetic: what Python's operators mean for tensors, and choosing between elements."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradflow.dispatch import apply
+from gradflow.errors import ArgumentError
+from gradflow.op import Op, Spec, elementwise
+from gradflow.ops.elementwise import log
+from gradflow.samples import Boolean, Integer, Real, binary, sample, unary
+from gradflow.shapes import broadcast
+from gradflow.tensor import Tensor, TensorLike
+
+
+def add(a: TensorLike, b: TensorLike) -> Tensor:
+    """``a + b``, elementwise with broadcasting.
+
+    >>> import gradflow as gf
+    >>> gf.add(gf.tensor([1.0, 2.0]), 0.5)
+    tensor([1.5, 2.5])
+    """
+    return apply(_add, a, b)
+
+
+_add = Op(
+    name="add",
+    forward=lambda xp, a, b, *, out=None: xp.add(a, b, out=out),
+    spec=elementwise("add", np.add),
+    vjp=(lambda g: g, lambda g: g),
+    partials=("1", "1"),
+    samples=binary(),
+)
+
+
+def subtract(a: TensorLike, b: TensorLike) -> Tensor:
+    """``a - b``, elementwise with broadcasting.
+
+    >>> import gradflow as gf
+    >>> gf.subtract(gf.tensor([1.0, 2.0]), 0.5)
+    tensor([0.5, 1.5])
+    """
+    return apply(_subtract, a, b)
+
+
+_subtract = Op(
+    name="subtract",
+    forward=lambda xp, a, b, *, out=None: xp.subtract(a, b, out=out),
+    spec=elementwise("subtract", np.subtract),
+    vjp=(lambda g: g, lambda g: -g),
+    partials=("1", "-1"),
+    samples=binary(),
+)
+
+
+def multiply(a: TensorLike, b: TensorLike) -> Tensor:
+    """``a * b``, elementwise with broadcasting.
+
+    >>> import gradflow as gf
+    >>> gf.multiply(gf.tensor([1.0, 2.0]), 0.5)
+    tensor([0.5, 1. ])
+    """
+    return apply(_multiply, a, b)
+
+
+_multiply = Op(
+    name="multiply",
+    forward=lambda xp, a, b, *, out=None: xp.multiply(a, b, out=out),
+    spec=elementwise("multiply", np.multiply),
+    vjp=(lambda g, b: g * b, lambda g, a: g * a),
+    partials=("b", "a"),
+    samples=binary(),
+)
+
+
+def divide(a: TensorLike, b: TensorLike) -> Tensor:
+    """``a / b``, elementwise with broadcasting; integers divide to float64, as in NumPy.
+
+    >>> import gradflow as gf
+    >>> gf.divide(gf.tensor([1.0, 2.0]), 4)
+    tensor([0.25, 0.5 ])
+    """
+    return apply(_divide, a, b)
+
+
+_divide = Op(
+    name="divide",
+    forward=lambda xp, a, b, *, out=None: xp.true_divide(a, b, out=out),
+    spec=elementwise("divide", np.true_divide),
+    vjp=(lambda g, b: g / b, lambda g, out, b: -g * out / b),
+    partials=("1 / b", "-out / b"),
+    samples=binary(low=0.5, high=2.0),
+)
+
+
+def floor_divide(a: TensorLike, b: TensorLike) -> Tensor:
+    """``a // b``, the quotient rounded down; its gradient is zero wherever it exists, and none flows.
+
+    >>> import gradflow as gf
+    >>> gf.floor_divide(gf.tensor([7, -7]), 2)
+    tensor([ 3, -4])
+    """
+    return apply(_floor_divide, a, b)
+
+
+_floor_divide = Op(
+    name="floor_divide",
+    forward=lambda xp, a, b, *, out=None: xp.floor_divide(a, b, out=out),
+    spec=elementwise("floor_divide", np.floor_divide),
+    samples=binary(low=0.5, high=2.0),
+)
+
+
+def remainder(a: TensorLike, b: TensorLike) -> Tensor:
+    """``a % b``, with the sign of ``b``, as in Python; the gradient is 1 in ``a`` and ``-(a // b)`` in ``b``.
+
+    >>> import gradflow as gf
+    >>> gf.remainder(gf.tensor([7.5, -7.5]), 2)
+    tensor([1.5, 0.5])
+    """
+    return apply(_remainder, a, b)
+
+
+_remainder = Op(
+    name="remainder",
+    forward=lambda xp, a, b, *, out=None: xp.remainder(a, b, out=out),
+    spec=elementwise("remainder", np.remainder),
+    vjp=(lambda g: g, lambda g, a, b: -g * (a // b)),
+    partials=("1", "-(a // b)"),
+    samples=(sample(Real((3, 4), 2.1, 2.9), Real((4,), 0.95, 1.02)), sample(Real((0, 2)), 1.5)),
+)
+
+
+def power(a: TensorLike, b: TensorLike) -> Tensor:
+    """``a ** b``, elementwise with broadcasting.
+
+    Where ``a`` is 0, the gradient in ``b`` is taken as 0 for ``b >= 0``. Raises ArgumentError for integers to a
+    negative integer power, which have no integer result.
+
+    >>> import gradflow as gf
+    >>> gf.power(gf.tensor([1.0, 2.0, 3.0]), 2)
+    tensor([1., 4., 9.])
+    """
+    return apply(_power, a, b)
+
+
+def _power_forward(xp: Any, a: Any, b: Any, *, out: Any = None) -> Any:
+    integers = all(getattr(x, "dtype", np.dtype(type(x))).kind in "iu" for x in (a, b))
+    if integers and xp.any(xp.less(b, 0)):
+        raise ArgumentError("power: integers to a negative integer power are not integers; use a float base")
+    return xp.power(a, b, out=out)
+
+
+def _power_by_base(g: Tensor, a: Tensor, b: Any) -> Tensor:
+    if not isinstance(b, Tensor):
+        return g * 0 if b == 0 else g * (b * power(a, b - 1))
+    zero = b == 0  # the derivative of a**0 is 0, also where a**-1 is infinite
+    return g * where(zero, 0.0, b * power(a, where(zero, 1.0, b - 1)))
+
+
+def _power_by_exponent(g: Tensor, a: Any, b: Tensor, out: Tensor) -> Tensor:
+    if not isinstance(a, Tensor) and a > 0:
+        return g * (out * math.log(a))
+    zero = equal(a, 0)
+    at_zero = where(b >= 0, 0.0, -np.inf)
+    return g * where(zero, at_zero, out * log(where(zero, 1.0, a)))
+
+
+_power = Op(
+    name="power",
+    forward=_power_forward,
+    spec=elementwise("power", np.power),
+    vjp=(_power_by_base, _power_by_exponent),
+    partials=("b * a ** (b - 1)", "out * log(a)"),
+    samples=(
+        *binary(low=0.5, high=2.0),
+        sample(Real((3,)), 2),
+        sample(Real((3,)), 3.0),
+        sample(Real((3,)), 0),
+    ),
+)
+
+
+def negative(x: TensorLike) -> Tensor:
+    """``-x``, elementwise.
+
+    >>> import gradflow as gf
+    >>> gf.negative(gf.tensor([1.0, -2.0]))
+    tensor([-1.,  2.])
+    """
+    return apply(_negative, x)
+
+
+_negative = Op(
+    name="negative",
+    forward=lambda xp, x, *, out=None: xp.negative(x, out=out),
+    spec=elementwise("negative", np.negative),
+    vjp=(lambda g: -g,),
+    partials=("-1",),
+    samples=unary(),
+)
+
+
+def maximum(a: TensorLike, b: TensorLike) -> Tensor:
+    """The larger of ``a`` and ``b``, elementwise; NaN wins. Where they are equal each gets half the gradient.
+
+    >>> import gradflow as gf
+    >>> gf.maximum(gf.tensor([1.0, 5.0]), 3.0)
+    tensor([3., 5.])
+    """
+    return apply(_maximum, a, b)
+
+
+def minimum(a: TensorLike, b: TensorLike) -> Tensor:
+    """The smaller of ``a`` and ``b``, elementwise; NaN wins. Where they are equal each gets half the gradient.
+
+    >>> import gradflow as gf
+    >>> gf.minimum(gf.tensor([1.0, 5.0]), 3.0)
+    tensor([1., 3.])
+    """
+    return apply(_minimum, a, b)
+
+
+def _share(greater_: Any, other: Any) -> Tensor:
+    """1 where the first operand is greater, one half where they are equal, else 0."""
+    return greater(greater_, other) + 0.5 * equal(greater_, other)
+
+
+_maximum = Op(
+    name="maximum",
+    forward=lambda xp, a, b, *, out=None: xp.maximum(a, b, out=out),
+    spec=elementwise("maximum", np.maximum),
+    vjp=(lambda g, a, b: g * _share(a, b).astype(g.dtype), lambda g, a, b: g * _share(b, a).astype(g.dtype)),
+    partials=("(a > b) + (a == b) / 2", "(b > a) + (a == b) / 2"),
+    samples=binary(),
+)
+
+_minimum = Op(
+    name="minimum",
+    forward=lambda xp, a, b, *, out=None: xp.minimum(a, b, out=out),
+    spec=elementwise("minimum", np.minimum),
+    vjp=(lambda g, a, b: g * _share(b, a).astype(g.dtype), lambda g, a, b: g * _share(a, b).astype(g.dtype)),
+    partials=("(a < b) + (a == b) / 2", "(b < a) + (a == b) / 2"),
+    samples=binary(),
+)
+
+
+def where(condition: TensorLike, a: TensorLike, b: TensorLike) -> Tensor:
+    """``a`` where ``condition`` holds, ``b`` elsewhere, with broadcasting.
+
+    Both branches are computed; keep them finite, or the branch not taken puts NaN into the gradient.
+
+    >>> import gradflow as gf
+    >>> x = gf.tensor([-1.0, 2.0])
+    >>> gf.where(x > 0, x, 0.0)
+    tensor([0., 2.])
+    """
+    return apply(_where, condition, a, b)
+
+
+def _where_forward(xp: Any, condition: Any, a: Any, b: Any, *, out: Any = None) -> Any:
+    result = xp.where(condition, a, b)
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
+def _where_spec(condition: Spec, a: Spec, b: Spec) -> Spec:
+    dtype = elementwise("where", np.maximum)(a, b).dtype  # maximum promotes as where does
+    return Spec(broadcast("where", condition.shape, a.shape, b.shape), dtype)
+
+
+_where = Op(
+    name="where",
+    forward=_where_forward,
+    spec=_where_spec,
+    vjp=(
+        None,
+        lambda g, condition: where(condition, g, 0.0),
+        lambda g, condition: where(condition, 0.0, g),
+    ),
+    samples=(
+        sample(Boolean(()), Real(()), Real(())),
+        sample(Boolean((3, 4)), Real((3, 4)), Real((4,))),
+        sample(Boolean((4,)), Real((3, 1)), 0.0),
+        sample(Boolean((0, 2)), Real((2,)), Real((1,))),
+    ),
+)
+
+
+def _comparison(name: str, ufunc: np.ufunc) -> Op:
+    return Op(
+        name=name,
+        forward=lambda xp, a, b, *, out=None: getattr(xp, name)(a, b, out=out),
+        spec=elementwise(name, ufunc),
+        samples=(*binary(), sample(Integer((3, 4)), Integer((4,)))),
+    )
+
+
+_equal = _comparison("equal", np.equal)
+_not_equal = _comparison("not_equal", np.not_equal)
+_less = _comparison("less", np.less)
+_less_equal = _comparison("less_equal", np.less_equal)
+_greater = _comparison("greater", np.greater)
+_greater_equal = _comparison("greater_equal", np.greater_equal)
+
+
+def equal(a: TensorLike, b: TensorLike) -> Tensor:
+    """Whether ``a == b``, elementwise, as bool.
+
+    >>> import gradflow as gf
+    >>> gf.equal(gf.tensor([1, 2]), 2)
+    tensor([False,  True])
+    """
+    return apply(_equal, a, b)
+
+
+def not_equal(a: TensorLike, b: TensorLike) -> Tensor:
+    """Whether ``a != b``, elementwise, as bool.
+
+    >>> import gradflow as gf
+    >>> gf.not_equal(gf.tensor([1, 2]), 2)
+    tensor([ True, False])
+    """
+    return apply(_not_equal, a, b)
+
+
+def less(a: TensorLike, b: TensorLike) -> Tensor:
+    """Whether ``a < b``, elementwise, as bool.
+
+    >>> import gradflow as gf
+    >>> gf.less(gf.tensor([1, 2]), 2)
+    tensor([ True, False])
+    """
+    return apply(_less, a, b)
+
+
+def less_equal(a: TensorLike, b: TensorLike) -> Tensor:
+    """Whether ``a <= b``, elementwise, as bool.
+
+    >>> import gradflow as gf
+    >>> gf.less_equal(gf.tensor([1, 3]), 2)
+    tensor([ True, False])
+    """
+    return apply(_less_equal, a, b)
+
+
+def greater(a: TensorLike, b: TensorLike) -> Tensor:
+    """Whether ``a > b``, elementwise, as bool.
+
+    >>> import gradflow as gf
+    >>> gf.greater(gf.tensor([1, 3]), 2)
+    tensor([False,  True])
+    """
+    return apply(_greater, a, b)
+
+
+def greater_equal(a: TensorLike, b: TensorLike) -> Tensor:
+    """Whether ``a >= b``, elementwise, as bool.
+
+    >>> import gradflow as gf
+    >>> gf.greater_equal(gf.tensor([1, 2]), 2)
+    tensor([False,  True])
+    """
+    return apply(_greater_equal, a, b)

@@ -1,0 +1,151 @@
+"""Products of matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradflow.dispatch import apply
+from gradflow.errors import DTypeError, ShapeError
+from gradflow.op import Op, Spec
+from gradflow.ops import reduce
+from gradflow.ops.shape import reshape
+from gradflow.samples import Real, sample
+from gradflow.shapes import Shape, broadcast
+from gradflow.tensor import Tensor, TensorLike, operand, tensor
+
+
+def matmul(a: TensorLike, b: TensorLike) -> Tensor:
+    """The matrix product ``a @ b``; leading dimensions broadcast, and a vector is a row on the left, a column on the right.
+
+    Raises ShapeError if the inner sizes differ, or if an operand is a scalar.
+
+    >>> import gradflow as gf
+    >>> gf.matmul(gf.tensor([[1.0, 2.0], [3.0, 4.0]]), gf.tensor([1.0, 1.0]))
+    tensor([3., 7.])
+    """
+    a, b = _operand(a), _operand(b)
+    if a.ndim > 1 and b.ndim > 1:
+        return apply(_matmul, a, b, transpose_a=False, transpose_b=False)
+    _check_inner(a.shape, b.shape)
+    row = a if a.ndim > 1 else reshape(a, (1, *a.shape))
+    column = b if b.ndim > 1 else reshape(b, (*b.shape, 1))
+    product = apply(_matmul, row, column, transpose_a=False, transpose_b=False)
+    kept = product.shape[: -2 if a.ndim == 1 else -1] + (product.shape[-1:] if b.ndim > 1 else ())
+    return reshape(product, kept)
+
+
+def _operand(x: TensorLike) -> Tensor:
+    given = operand(x)
+    return given if isinstance(given, Tensor) else tensor(given)
+
+
+def _check_inner(a: Shape, b: Shape) -> None:
+    if not a or not b or a[-1] != b[-2 if len(b) > 1 else 0]:
+        why = "inner sizes must agree" if a and b else "use * with scalars"
+        raise ShapeError(f"matmul: cannot multiply {a} by {b}; {why}")
+
+
+def _swapped(shape: Shape, transpose: bool) -> Shape:
+    return (*shape[:-2], shape[-1], shape[-2]) if transpose else shape
+
+
+def _matmul_spec(a: Spec, b: Spec, transpose_a: bool, transpose_b: bool) -> Spec:
+    left, right = _swapped(a.shape, transpose_a), _swapped(b.shape, transpose_b)
+    _check_inner(left, right)
+    batch = broadcast("matmul", left[:-2], right[:-2])
+    if np.bool_ in (a.dtype, b.dtype):
+        raise DTypeError("matmul: not defined for bool; convert with .to('float32')")
+    return Spec((*batch, left[-2], right[-1]), np.result_type(a.dtype, b.dtype))
+
+
+def _matmul_forward(xp: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: bool, out: Any = None) -> Any:
+    a = a.swapaxes(-1, -2) if transpose_a else a
+    b = b.swapaxes(-1, -2) if transpose_b else b
+    return xp.matmul(a, b, out=out)
+
+
+def _matmul_by_a(g: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool, into: Tensor | None) -> Tensor:
+    if transpose_a:
+        return apply(_matmul, b, g, transpose_a=transpose_b, transpose_b=True, into=into)
+    return apply(_matmul, g, b, transpose_a=False, transpose_b=not transpose_b, into=into)
+
+
+def _matmul_by_b(g: Tensor, a: Tensor, transpose_a: bool, transpose_b: bool, into: Tensor | None) -> Tensor:
+    if transpose_b:
+        return apply(_matmul, g, a, transpose_a=True, transpose_b=transpose_a, into=into)
+    return apply(_matmul, a, g, transpose_a=not transpose_a, transpose_b=False, into=into)
+
+
+_matmul = Op(
+    name="matmul",
+    forward=_matmul_forward,
+    spec=_matmul_spec,
+    vjp=(_matmul_by_a, _matmul_by_b),
+    samples=(
+        sample(Real((3, 4)), Real((4, 2)), transpose_a=False, transpose_b=False),
+        sample(Real((4, 3)), Real((4, 2)), transpose_a=True, transpose_b=False),
+        sample(Real((3, 4)), Real((2, 4)), transpose_a=False, transpose_b=True),
+        sample(Real((4, 3)), Real((2, 4)), transpose_a=True, transpose_b=True),
+        sample(Real((5, 3, 4)), Real((4, 2)), transpose_a=False, transpose_b=False),
+        sample(Real((2, 1, 3, 4)), Real((5, 2, 4)), transpose_a=False, transpose_b=True),
+        sample(Real((3, 0)), Real((0, 2)), transpose_a=False, transpose_b=False),
+    ),
+)
+
+
+def linear(x: TensorLike, weight: TensorLike, bias: TensorLike | None = None) -> Tensor:
+    """``x @ weight.T + bias``: x is (..., inputs), weight (outputs, inputs), bias (outputs,), the result (..., outputs).
+
+    Raises ShapeError, naming the weight, if the sizes do not fit.
+
+    >>> import gradflow as gf
+    >>> gf.linear(gf.tensor([1.0, 2.0]), gf.tensor([[3.0, 4.0]]), gf.tensor([0.5]))
+    tensor([11.5])
+    """
+    x = _operand(x)
+    if x.ndim == 2:
+        return apply(_linear, x, weight, bias)
+    if x.ndim == 0:
+        raise ShapeError("linear: the input is a scalar; it must have a last dimension, the inputs")
+    inputs = x.shape[-1]
+    rows = x.size // inputs if inputs else int(np.prod(x.shape[:-1]))
+    out = apply(_linear, reshape(x, (rows, inputs)), weight, bias)
+    return reshape(out, (*x.shape[:-1], out.shape[-1]))
+
+
+def _linear_spec(x: Spec, weight: Spec, bias: Spec) -> Spec:
+    if len(weight.shape) != 2 or x.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"linear: weight is {weight.shape}, the input {x.shape}; weight is (outputs, inputs), "
+            f"and the input's last size must be its inputs"
+        )
+    if bias.dtype is not type(None) and bias.shape != weight.shape[:1]:
+        raise ShapeError(
+            f"linear: bias is {bias.shape}, weight {weight.shape}; bias must be {weight.shape[:1]}"
+        )
+    given = [each.dtype for each in (x, weight, bias) if each.dtype is not type(None)]
+    return Spec((x.shape[0], weight.shape[0]), np.result_type(*given))
+
+
+def _linear_forward(xp: Any, x: Any, weight: Any, bias: Any, *, out: Any = None) -> Any:
+    out = xp.matmul(x, weight.T, out=out)
+    return out if bias is None else xp.add(out, bias, out=out)
+
+
+_linear = Op(
+    name="linear",
+    forward=_linear_forward,
+    spec=_linear_spec,
+    vjp=(
+        lambda g, weight, into: apply(_matmul, g, weight, transpose_a=False, transpose_b=False, into=into),
+        lambda g, x, into: apply(_matmul, g, x, transpose_a=True, transpose_b=False, into=into),
+        lambda g, into: apply(reduce._sum, g, axes=(0,), keepdims=False, into=into),
+    ),
+    samples=(
+        sample(Real((3, 4)), Real((2, 4)), Real((2,))),
+        sample(Real((3, 4)), Real((2, 4)), None),
+        sample(Real((0, 4)), Real((2, 4)), Real((2,))),
+    ),
+)

@@ -1,7 +1,10 @@
 """Gradients and training for the arrays you already have: NumPy on the CPU, CuPy on CUDA."""
 
+from gradflow import nn, optim, serialize, testing
 from gradflow.device import Device, device
 from gradflow.dtypes import float16, float32, float64, get_default_dtype, int32, int64, set_default_dtype
+from gradflow.explain import explain
+from gradflow.mode import enable_grad, no_grad
 from gradflow.ops import methods as _methods
 from gradflow.ops.activation import relu, sigmoid
 from gradflow.ops.arithmetic import (
@@ -29,8 +32,6 @@ from gradflow.ops.elementwise import exp, log
 from gradflow.ops.linalg import linear, matmul
 from gradflow.ops.reduce import mean, sum
 from gradflow.ops.shape import broadcast_to, expand_dims, permute_dims, reshape, transpose
-from gradflow.tape import enable_grad, no_grad
 from gradflow.tensor import Tensor, tensor
-from gradflow import testing
 
 __all__ = sorted(n for n in globals() if not n.startswith("_"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from gradflow.errors import DeviceError
 
 
-class Device(NamedTuple):
+@dataclass(frozen=True)
+class Device:
     """A place for arrays: ``cpu``, ``cuda`` (the same as ``cuda:0``) or ``cuda:1``."""
 
     kind: str

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from gradflow import tape
 from gradflow.backend import Backend, backend_of
 from gradflow.errors import ArgumentError, DeviceError, GradientError
+from gradflow.mode import mode
+from gradflow.mutations import mutations
 from gradflow.op import Op, Spec
-from gradflow.tape import mode, mutations
 from gradflow.tensor import SCALARS, Tensor, TensorLike, operand, tensor
 
 CACHED_SPECS = 2048  # per op; a loop over ever-new shapes must not grow memory without bound
@@ -41,7 +42,7 @@ def observed_by(observer: Observer) -> Iterator[None]:
         _watch.observer = before
 
 
-def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any) -> Tensor:
+def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any) -> Tensor:  # noqa: PLR0912
     """Check, run, record, report: in that order.
 
     ``into`` is a tensor whose memory the result may take, if it has the result's shape and dtype.
@@ -49,14 +50,16 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
     arrays: list[Any] = []
     key: list[Any] = []
     first: Any = None
-    tracked = False
+    tracked = 0  # a bit for each input that requires grad
+    bit = 1
     for x in inputs:
         if isinstance(x, Tensor):
             array = x.data
             arrays.append(array)
             key.append(array.shape)
             key.append(array.dtype)
-            tracked = tracked or x.requires_grad
+            if x.requires_grad:
+                tracked |= bit
             if first is None:
                 first = array
             elif type(array) is not type(first):
@@ -66,6 +69,7 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
             key.append(type(x))
         else:
             return apply(op, *map(operand, inputs), into=into, **attrs)
+        bit <<= 1
     if first is None:
         return apply(op, *_first_number_as_tensor(op, inputs), into=into, **attrs)
     if attrs:
@@ -86,7 +90,7 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
     else:
         out = Tensor(data)
     if tracked and mode.recording and spec is not None:
-        tape.record(op, inputs, specs, attrs, out)
+        tape.record(op, inputs, tracked, specs, attrs, out)
     if _watch.observer is not None:
         _watch.observer.saw(op, inputs, attrs, None if spec is None else out)
     return out
@@ -97,8 +101,7 @@ def _run(
 ) -> Any:
     if spec is None:
         op.forward(backend.xp, *arrays, **attrs)
-        for position in op.mutates:
-            mutations.note(op, arrays[position])
+        mutations.note(op, [arrays[position] for position in op.mutates])
         return None
     if into is not None and (into.data.shape != spec.shape or into.data.dtype != spec.dtype):
         into = None

@@ -48,7 +48,7 @@ def set_default_dtype(dtype: DTypeLike) -> None:
 
     Raises DTypeError unless it is a floating dtype. The default is float32.
     """
-    global _default
+    global _default  # noqa: PLW0603
     chosen = as_dtype(dtype)
     if not is_floating(chosen):
         raise DTypeError(f"set_default_dtype: {chosen} is not a floating dtype; use float32 or float64")

@@ -57,9 +57,15 @@ class Formula:
             return "input", op.input_names.index(name)
         if name in op.attribute_names:
             return "attribute", name
-        raise TypeError(
-            f"{op.name}: a gradient formula names {name!r}, which is not an input or attribute of it"
-        )
+        raise TypeError(f"{op.name}: a gradient formula names {name!r}, which is not an input or attribute of it")
+
+
+class Saves(NamedTuple):
+    """What the tape keeps of a call: inputs that get a gradient, inputs and output that formulas read."""
+
+    wanted: tuple[bool, ...]
+    inputs: tuple[bool, ...]
+    output: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +95,7 @@ class Op:
     attribute_names: tuple[str, ...] = field(init=False)
     formulas: list[Formula | None] = field(init=False)
     specs: dict[Any, Any] = field(init=False, default_factory=dict)  # dispatch's cache of spec's answers
+    saved: dict[tuple[int, int], Saves] = field(init=False, default_factory=dict)  # the cache of ``saves``
 
     def __post_init__(self) -> None:
         parameters = list(inspect.signature(self.forward).parameters.values())[1:]
@@ -107,6 +114,19 @@ class Op:
     def differentiable(self) -> bool:
         """Whether any input has a gradient."""
         return bool(self.vjp)
+
+    def saves(self, tracked: int, count: int) -> Saves:
+        """What the tape keeps of a call with ``count`` inputs, those in the bit mask ``tracked`` requiring grad."""
+        known = self.saved.get((tracked, count))
+        if known is None:
+            wanted = {i: f for i in range(count) if tracked >> i & 1 and (f := self.formula(i)) is not None}
+            read = {i for f in wanted.values() for i in f.reads_inputs}
+            inputs = tuple(i in read for i in range(count))
+            known = Saves(
+                tuple(i in wanted for i in range(count)), inputs, any(f.reads_output for f in wanted.values())
+            )
+            self.saved[tracked, count] = known
+        return known
 
     def formula(self, position: int) -> Formula | None:
         """The gradient formula of the input at ``position``, or None if it has no gradient."""
@@ -141,7 +161,7 @@ def elementwise(name: str, ufunc: np.ufunc) -> SpecRule:
         shape = broadcast(name, *(each.shape for each in specs))
         given = [bool_ if each.dtype is bool else each.dtype for each in specs]
         try:
-            *_, dtype = ufunc.resolve_dtypes((*given, None))  # type: ignore[arg-type]
+            *_, dtype = ufunc.resolve_dtypes((*given, None))
         except TypeError:
             kinds = ", ".join(getattr(d, "__name__", str(d)) for d in given)
             raise DTypeError(f"{name}: not defined for {kinds}; convert with .to('float32')") from None

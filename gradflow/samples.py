@@ -80,7 +80,7 @@ class Sample:
     def draw(self, dtype: np.dtype[Any], seed: int = 0) -> list[Any]:
         """Arrays for the described inputs; Python scalars and None as they are."""
         rng = np.random.default_rng(seed)
-        return [x.draw(rng, dtype) if hasattr(x, "draw") else x for x in self.inputs]
+        return [x.draw(rng, dtype) if isinstance(x, Real | Integer | Boolean | Given) else x for x in self.inputs]
 
     def __str__(self) -> str:
         shown = [str(getattr(x, "shape", x)).replace(" ", "") for x in self.inputs]
@@ -103,9 +103,7 @@ PAIRS: Sequence[tuple[Shape, Shape]] = (
 )
 
 
-def unary(
-    low: float = -2.0, high: float = 2.0, kinks: tuple[float, ...] = (), **attrs: Any
-) -> tuple[Sample, ...]:
+def unary(low: float = -2.0, high: float = 2.0, kinks: tuple[float, ...] = (), **attrs: Any) -> tuple[Sample, ...]:
     """Samples of an elementwise op of one input: a scalar, a vector, a matrix and an empty array."""
     return tuple(sample(Real(shape, low, high, kinks), **attrs) for shape in SHAPES)
 

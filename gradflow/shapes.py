@@ -24,9 +24,7 @@ def broadcast(name: str, *shapes: Shape) -> Shape:
         for axis, size in enumerate(shape, start=rank - len(shape)):
             if size != 1 and result[axis] not in (1, size):
                 given = ", ".join(map(str, shapes))
-                raise ShapeError(
-                    f"{name}: cannot broadcast {given}; aligned at the right, sizes must be equal or 1"
-                )
+                raise ShapeError(f"{name}: cannot broadcast {given}; aligned at the right, sizes must be equal or 1")
             if size != 1:
                 result[axis] = size
     return tuple(result)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from types import CodeType
 from typing import Any
 
 from gradflow.backend import backend_of
-from gradflow.errors import DeviceError, GradientError, GradflowError, ShapeError
+from gradflow.errors import DeviceError, GradflowError, GradientError, ShapeError
+from gradflow.mode import mode, recording
+from gradflow.mutations import mutations
 from gradflow.op import Formula, Op, Spec
 from gradflow.tensor import Tensor, TensorLike, tensor
 
@@ -22,65 +22,23 @@ _PACKAGE = os.path.dirname(__file__) + os.sep
 _numbers = itertools.count()
 
 
-class _Mode(threading.local):
-    recording = True
-
-
-mode = _Mode()
-
-
-@contextmanager
-def recording(enabled: bool) -> Iterator[None]:
-    """Record operations on the tape, or not, in this thread, until the block ends."""
-    before, mode.recording = mode.recording, enabled
-    try:
-        yield
-    finally:
-        mode.recording = before
-
-
-def no_grad() -> Any:
-    """A context manager (or decorator) in which nothing is recorded: faster, and no memory is kept for gradients.
-
-    >>> import gradflow as gf
-    >>> w = gf.tensor(2.0, requires_grad=True)
-    >>> with gf.no_grad():
-    ...     y = w * w
-    >>> y.requires_grad
-    False
-    """
-    return recording(False)
-
-
-def enable_grad() -> Any:
-    """A context manager (or decorator) that records again inside ``no_grad``."""
-    return recording(True)
-
-
 class Node:
     """One recorded operation: what its gradient formulas named, and the nodes or leaves its inputs came from."""
 
-    __slots__ = ("attrs", "epoch", "inputs", "number", "op", "out", "parents", "retained", "site", "specs")
+    __slots__ = (
+        "__weakref__", "attrs", "epoch", "inputs", "number", "op", "out", "parents", "retained", "site", "specs",
+    )  # fmt: skip
 
-    def __init__(
-        self,
-        op: Op,
-        inputs: tuple[Any, ...] | None,
-        parents: tuple[Node | Tensor | None, ...],
-        specs: tuple[Spec, ...],
-        attrs: dict[str, Any],
-        out: Any,
-    ) -> None:
-        self.op = op
-        self.inputs = inputs  # None once the sweep has freed it
-        self.parents = parents
-        self.specs = specs
-        self.attrs = attrs
-        self.out = out  # the bare array, not the Tensor, which would make a reference cycle
-        self.number = next(_numbers)
-        self.epoch = mutations.epoch
-        self.retained: weakref.ref[Tensor] | None = None
-        self.site = _caller()
+    op: Op
+    parents: list[Node | Tensor | None]
+    inputs: list[Any] | None  # what formulas read, and small values; None once the sweep has freed it
+    out: Any  # the bare array, not the Tensor, which would make a reference cycle
+    specs: tuple[Spec, ...]  # of the inputs
+    attrs: dict[str, Any]
+    number: int
+    epoch: int
+    retained: weakref.ref[Tensor] | None
+    site: tuple[CodeType, int] | None
 
     def retain(self, output: Tensor) -> None:
         """Leave a gradient on ``output``, the tensor this node made, when the sweep passes."""
@@ -95,7 +53,8 @@ class Node:
     def pull(self, g: Tensor, slots: dict[int, Tensor]) -> Iterator[tuple[Node | Tensor, Tensor]]:
         """The gradient's part for each parent, given the gradient ``g`` of the output."""
         if self.epoch != mutations.epoch:
-            mutations.check(self)
+            kept = [x.data for x in self.inputs or () if isinstance(x, Tensor)]
+            mutations.check(self.op.name, self.epoch, kept if self.out is None else [*kept, self.out])
         for position, parent in enumerate(self.parents):
             if parent is None:
                 continue
@@ -136,62 +95,32 @@ class Node:
             return "an unknown line"
         code, instruction = self.site
         lines = [line for start, end, line in code.co_lines() if start <= instruction < end]
-        return (
-            f'File "{code.co_filename}", line {lines[0] if lines else code.co_firstlineno}, in {code.co_name}'
-        )
+        return f'File "{code.co_filename}", line {lines[0] if lines else code.co_firstlineno}, in {code.co_name}'
 
 
 def record(
-    op: Op, inputs: Sequence[Any], specs: tuple[Spec, ...], attrs: dict[str, Any], out: Tensor
+    op: Op, inputs: tuple[Any, ...], tracked: int, specs: tuple[Spec, ...], attrs: dict[str, Any], out: Tensor
 ) -> None:
-    """Put the call that made ``out`` on the tape, if a gradient can flow through it."""
-    parents: list[Node | Tensor | None] = []
-    reads: set[int] = set()
-    reads_output = False
-    for position, x in enumerate(inputs):
-        formula = op.formula(position) if isinstance(x, Tensor) and x.requires_grad else None
-        if formula is None:
-            parents.append(None)
-            continue
-        parents.append(x.node or x)
-        reads |= formula.reads_inputs
-        reads_output |= formula.reads_output
-    if not any(parent is not None for parent in parents):
+    """Put the call that made ``out`` on the tape, if a gradient can flow to an input in the bit mask ``tracked``."""
+    wanted, reads, reads_output = op.saves(tracked, len(inputs))
+    if True not in wanted:
         return
-    saved = tuple(
-        x if i in reads or not isinstance(x, Tensor) or x.data.size <= READABLE else None
-        for i, x in enumerate(inputs)
-    )
-    keep = reads_output or out.data.size <= READABLE
-    out.node = Node(op, saved, tuple(parents), specs, attrs, out.data if keep else None)
+    node = Node()
+    node.op = op
+    node.parents = [(x.node or x) if want else None for x, want in zip(inputs, wanted, strict=True)]
+    node.inputs = [
+        x if read or not isinstance(x, Tensor) or x.data.size <= READABLE else None
+        for x, read in zip(inputs, reads, strict=True)
+    ]
+    node.out = out.data if reads_output or out.data.size <= READABLE else None
+    node.specs = specs
+    node.attrs = attrs
+    node.number = next(_numbers)
+    node.epoch = mutations.epoch
+    node.retained = None
+    node.site = _caller()
+    out.node = node
     out.requires_grad = True
-
-
-class GradientSlot:
-    """Where the gradient of a leaf lands: a part of its optimizer's arena.
-
-    After ``zero_grad`` the memory is used again; whoever still holds the old gradient gets a copy of their own first.
-    """
-
-    __slots__ = ("lent", "tensor")
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor
-        self.lent: weakref.ref[Tensor] | None = None
-
-    def claim(self) -> Tensor:
-        """The memory, to be overwritten."""
-        held = self.lent and self.lent()
-        if held is not None:
-            held.data = held.data.copy()
-            self.lent = None
-        return self.tensor
-
-    def lend(self) -> Tensor:
-        """The memory as a gradient to hand out."""
-        grad = Tensor(self.tensor.data)
-        self.lent = weakref.ref(grad)
-        return grad
 
 
 def backward(
@@ -267,11 +196,14 @@ class Sweep:
         nodes = reachable(root)
         if into_slots:
             self._claim_slots(nodes)
-        with recording(create_graph):
+        before, mode.recording = mode.recording, create_graph
+        try:
             for node in nodes:
                 self._visit(node, keep)
                 if not retain_graph:
                     node.inputs = node.out = None
+        finally:
+            mode.recording = before
 
     def _claim_slots(self, nodes: list[Node]) -> None:
         for node in nodes:
@@ -330,14 +262,12 @@ def _seed(of: Tensor, grad: TensorLike) -> Tensor:
                 f"or pass grad, the gradient of the final result, of the same shape"
             )
         data = of.data
-        return Tensor(backend_of(data).xp.ones_like(data))
+        return Tensor(backend_of(data).xp.ones(data.shape, data.dtype))
     seed = grad if isinstance(grad, Tensor) else tensor(grad, of.dtype)
     if seed.shape != of.shape:
         raise ShapeError(f"backward: grad has shape {seed.shape}, the tensor {of.shape}; they must be equal")
-    if seed.device != of.device:
-        raise DeviceError(
-            f"backward: grad is on {seed.device}, the tensor on {of.device}; use grad.to('{of.device}')"
-        )
+    if type(seed.data) is not type(of.data):
+        raise DeviceError(f"backward: grad is on {seed.device}, the tensor on {of.device}; use grad.to('{of.device}')")
     return seed if seed.dtype == of.dtype else seed.astype(of.dtype)
 
 
@@ -358,49 +288,9 @@ def _deposit(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
             leaf.grad = leaf.grad + g
 
 
-class Mutations:
-    """Which memory was written in place, and when: what lets a stale gradient be refused.
-
-    A node remembers the epoch it was made in. If no op has written in place since, there is nothing to check; if
-    one has, the node's saved arrays must not overlap what was written.
-    """
-
-    LIMIT = 4096  # distinct buffers remembered; optimizers and running statistics write the same few again and again
-
-    def __init__(self) -> None:
-        self.epoch = 0
-        self.log: dict[tuple[int, int], tuple[int, str]] = {}
-
-    def note(self, op: Op, array: Any) -> None:
-        """``op`` wrote to ``array``."""
-        self.epoch += 1
-        key = backend_of(array).memory_of(array)
-        self.log.pop(key, None)
-        self.log[key] = (self.epoch, op.name)
-        if len(self.log) > self.LIMIT:
-            del self.log[next(iter(self.log))]
-
-    def check(self, node: Node) -> None:
-        """Raise GradientError if an array that ``node`` kept was written to after it was recorded."""
-        inputs = [x.data for x in node.inputs or () if isinstance(x, Tensor)]
-        for array in [*inputs, node.out] if node.out is not None else inputs:
-            low, high = backend_of(array).memory_of(array)
-            for (start, end), (epoch, writer) in reversed(self.log.items()):
-                if epoch <= node.epoch:
-                    break
-                if low < end and start < high:
-                    raise GradientError(
-                        f"backward: {node.op.name} kept an array of shape {array.shape} for its gradient, and "
-                        f"{writer} has overwritten it since; do that after backward, or on a copy"
-                    )
-
-
-mutations = Mutations()
-
-
 def _caller() -> tuple[CodeType, int] | None:
     """The innermost line outside gradflow: its code object, not its frame, which would keep the locals alive."""
-    frame = sys._getframe(3)
+    frame = sys._getframe(3)  # past record, apply and the function that called it
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back  # type: ignore[assignment]
     return None if frame is None else (frame.f_code, frame.f_lasti)

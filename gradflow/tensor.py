@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradflow import dtypes
 from gradflow.backend import backend_for, backend_of
-from gradflow.device import CPU, Device, device as as_device
+from gradflow.device import CPU, Device
+from gradflow.device import device as as_device
 from gradflow.dtypes import DType, DTypeLike
 from gradflow.errors import DeviceError, DTypeError, GradientError, ShapeError
 from gradflow.op import Spec
@@ -17,7 +18,8 @@ from gradflow.shapes import Shape
 
 if TYPE_CHECKING:  # at run time ops/methods.py sets these on Tensor; a type checker sees them here
     from gradflow.ops.methods import Methods
-    from gradflow.tape import GradientSlot, Node
+    from gradflow.slot import GradientSlot
+    from gradflow.tape import Node
 else:
     Methods = object
 
@@ -97,17 +99,13 @@ class Tensor(Methods):
         Raises GradientError for a tensor that requires grad: a gradient cannot flow through a NumPy array.
         """
         if self.requires_grad:
-            raise GradientError(
-                "numpy: this tensor requires grad, and NumPy would drop it; use .detach().numpy()"
-            )
+            raise GradientError("numpy: this tensor requires grad, and NumPy would drop it; use .detach().numpy()")
         return backend_of(self.data).to_numpy(self.data)
 
     def item(self) -> bool | int | float:
         """The only element, as a Python number; ShapeError if there is not exactly one."""
         if self.data.size != 1:
-            raise ShapeError(
-                f"item: a tensor of shape {self.shape} has {self.size} elements; index one of them"
-            )
+            raise ShapeError(f"item: a tensor of shape {self.shape} has {self.size} elements; index one of them")
         number: bool | int | float = backend_of(self.data).to_numpy(self.data).item()
         return number
 
@@ -139,9 +137,7 @@ class Tensor(Methods):
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients of this leaf (or stop asking), and return it."""
         if self.node is not None:
-            raise GradientError(
-                "requires_grad_: only leaves can be changed; this tensor was computed, use .detach()"
-            )
+            raise GradientError("requires_grad_: only leaves can be changed; this tensor was computed, use .detach()")
         if requires_grad:
             check_differentiable(self.dtype)
         self.requires_grad = requires_grad
@@ -166,9 +162,7 @@ class Tensor(Methods):
 
     def __bool__(self) -> bool:
         if self.data.size != 1:
-            raise ShapeError(
-                f"bool: a tensor of shape {self.shape} is neither true nor false; use .any() or .all()"
-            )
+            raise ShapeError(f"bool: a tensor of shape {self.shape} is neither true nor false; use .any() or .all()")
         return bool(self.item())
 
     def __float__(self) -> float:
@@ -205,9 +199,7 @@ class Tensor(Methods):
 def check_differentiable(dtype: DType) -> None:
     """Raise DTypeError unless tensors of ``dtype`` can have gradients."""
     if not dtypes.is_floating(dtype):
-        raise DTypeError(
-            f"only floating tensors can require grad, and this one is {dtype}; use .to('float32')"
-        )
+        raise DTypeError(f"only floating tensors can require grad, and this one is {dtype}; use .to('float32')")
 
 
 def tensor(
@@ -241,29 +233,23 @@ def tensor(
 
 def _array(data: Any, wanted: DType | None) -> Any:
     if isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
-        raise DTypeError(
-            "tensor: got a list of tensors; join them with gf.stack or gf.concat, which keep gradients"
-        )
+        raise DTypeError("tensor: got a list of tensors; join them with gf.stack or gf.concat, which keep gradients")
     try:
         array = np.asarray(data)
     except ValueError as error:
         raise ShapeError(f"tensor: the nested lists are ragged ({error})") from None
     if array.dtype.kind not in "biuf":
-        raise DTypeError(
-            f"tensor: {type(data).__name__} of {array.dtype} is not numeric data gradflow computes with"
-        )
+        raise DTypeError(f"tensor: {type(data).__name__} of {array.dtype} is not numeric data gradflow computes with")
     if wanted is None and array.dtype == dtypes.float64 and not isinstance(data, (np.ndarray, np.generic)):
         array = array.astype(dtypes.get_default_dtype())
     dtypes.as_dtype(array.dtype)
     return array
 
 
-def operand(x: TensorLike) -> Tensor | bool | int | float | None:
+def operand(x: TensorLike) -> Any:
     """What an op is given for ``x``: tensors, Python numbers (weak in promotion) and None as they are."""
     if isinstance(x, Tensor) or x is None or type(x) in SCALARS:
         return x
     if hasattr(x, "__cuda_array_interface__"):
-        raise DeviceError(
-            f"{type(x).__name__} lives on a GPU, and this version of gradflow computes on the CPU"
-        )
+        raise DeviceError(f"{type(x).__name__} lives on a GPU, and this version of gradflow computes on the CPU")
     return tensor(x)

@@ -32,4 +32,7 @@ class CpuBackend:
         return CPU
 
     def memory_of(self, array: Any) -> tuple[int, int]:
-        return byte_bounds(array)
+        if not array.flags.c_contiguous:
+            return byte_bounds(array)
+        start: int = array.__array_interface__["data"][0]  # a third of byte_bounds' time
+        return start, start + array.nbytes

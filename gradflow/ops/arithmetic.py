@@ -224,16 +224,16 @@ def minimum(a: TensorLike, b: TensorLike) -> Tensor:
     return apply(_minimum, a, b)
 
 
-def _share(greater_: Any, other: Any) -> Tensor:
-    """1 where the first operand is greater, one half where they are equal, else 0."""
-    return greater(greater_, other) + 0.5 * equal(greater_, other)
+def _share(g: Tensor, winner: Any, other: Any) -> Tensor:
+    """The part of ``g`` for ``winner``: all of it where it is greater than ``other``, half where they are equal."""
+    return where(equal(winner, other), 0.5 * g, where(greater(winner, other), g, 0.0))
 
 
 _maximum = Op(
     name="maximum",
     forward=lambda xp, a, b, *, out=None: xp.maximum(a, b, out=out),
     spec=elementwise("maximum", np.maximum),
-    vjp=(lambda g, a, b: g * _share(a, b).astype(g.dtype), lambda g, a, b: g * _share(b, a).astype(g.dtype)),
+    vjp=(lambda g, a, b: _share(g, a, b), lambda g, a, b: _share(g, b, a)),
     partials=("(a > b) + (a == b) / 2", "(b > a) + (a == b) / 2"),
     samples=binary(),
 )
@@ -242,7 +242,7 @@ _minimum = Op(
     name="minimum",
     forward=lambda xp, a, b, *, out=None: xp.minimum(a, b, out=out),
     spec=elementwise("minimum", np.minimum),
-    vjp=(lambda g, a, b: g * _share(b, a).astype(g.dtype), lambda g, a, b: g * _share(a, b).astype(g.dtype)),
+    vjp=(lambda g, a, b: _share(g, b, a), lambda g, a, b: _share(g, a, b)),
     partials=("(a < b) + (a == b) / 2", "(b < a) + (a == b) / 2"),
     samples=binary(),
 )

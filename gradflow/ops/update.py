@@ -1,15 +1,19 @@
-"""Updates in place: the ops that write into their inputs."""
+"""Updates in place: the ops that write into their inputs, optimizers' steps among them."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 from gradflow.dispatch import apply
 from gradflow.errors import ShapeError
 from gradflow.op import Op, Spec
-from gradflow.samples import Real, sample
+from gradflow.samples import Given, Real, sample
 from gradflow.shapes import broadcast
 from gradflow.tensor import Tensor, TensorLike
+
+CHUNK = 32768  # elements updated at a time, so that the passes over them find them in the L2 cache
 
 
 def copy_(x: Tensor, source: TensorLike) -> Tensor:
@@ -34,8 +38,17 @@ def add_(x: Tensor, other: TensorLike) -> Tensor:
     return apply(_add_, x, other)
 
 
-def fits(x: Spec, other: Spec) -> None:
-    """The spec rule of an op that writes ``other`` into ``x``: it must broadcast to it."""
+def multiply_(x: Tensor, other: TensorLike) -> Tensor:
+    """Multiply the elements of ``x`` by ``other``, in place, and return ``x``.
+
+    >>> import gradflow as gf
+    >>> gf.ones(2).multiply_(1.5)
+    tensor([1.5, 1.5])
+    """
+    return apply(_multiply_, x, other)
+
+
+def _fits(x: Spec, other: Spec) -> None:
     if broadcast("write in place", x.shape, other.shape) != x.shape:
         raise ShapeError(f"write in place: {other.shape} does not broadcast to {x.shape}")
 
@@ -48,9 +61,148 @@ def _add_forward(xp: Any, x: Any, other: Any) -> None:
     xp.add(x, other, out=x, casting="same_kind")
 
 
-_copy_ = Op(
-    name="copy_", forward=_copy_forward, spec=fits, mutates=(0,), samples=(sample(Real((3, 4)), Real((4,))),)
-)
-_add_ = Op(
-    name="add_", forward=_add_forward, spec=fits, mutates=(0,), samples=(sample(Real((3, 4)), Real((4,))),)
-)
+def _multiply_forward(xp: Any, x: Any, other: Any) -> None:
+    xp.multiply(x, other, out=x, casting="same_kind")
+
+
+_WRITES = (sample(Real((3, 4)), Real((4,))), sample(Real((0, 4)), 2.0), sample(Real(()), 2.0))
+_copy_ = Op(name="copy_", forward=_copy_forward, spec=_fits, mutates=(0,), samples=_WRITES)
+_add_ = Op(name="add_", forward=_add_forward, spec=_fits, mutates=(0,), samples=_WRITES)
+_multiply_ = Op(name="multiply_", forward=_multiply_forward, spec=_fits, mutates=(0,), samples=_WRITES)
+
+
+def _alike(p: Spec, g: Spec, *others: Spec, **attrs: Any) -> None:
+    if p != g:
+        raise ShapeError(f"update: the parameters are {p.shape} of {p.dtype}, their gradient {g.shape} of {g.dtype}")
+
+
+def _chunks(xp: Any, p: Any, *others: Any) -> Iterator[tuple[Any, ...]]:
+    """Chunks of flat arrays, each with a scratch array of its length; the whole at once if they are not flat."""
+    if p.ndim != 1 or p.size <= CHUNK:
+        yield (p, *others, xp.empty_like(p))
+        return
+    scratch = xp.empty(CHUNK, p.dtype)
+    for start in range(0, p.size, CHUNK):
+        part = slice(start, start + CHUNK)
+        chunk = p[part]
+        yield (chunk, *(None if x is None else x[part] for x in others), scratch[: chunk.size])
+
+
+def sgd_update(
+    p: Tensor, g: Tensor, velocity: Tensor | None, step: Tensor, lr: Tensor,
+    *, momentum: float, dampening: float, nesterov: bool, weight_decay: float, maximize: bool,
+) -> None:  # fmt: skip
+    """One step of gradient descent with momentum, in place on ``p``, ``velocity`` and ``step``, as in PyTorch."""
+    apply(
+        _sgd_update, p, g, velocity, step, lr,
+        momentum=momentum, dampening=dampening, nesterov=nesterov, weight_decay=weight_decay, maximize=maximize,
+    )  # fmt: skip
+
+
+def _sgd_forward(
+    xp: Any, p: Any, g: Any, velocity: Any, step: Any, lr: Any,
+    *, momentum: float, dampening: float, nesterov: bool, weight_decay: float, maximize: bool,
+) -> None:  # fmt: skip
+    first = float(step) == 0
+    step += 1
+    rate = float(lr)
+    for p_, g_, v_, t in _chunks(xp, p, g, velocity):
+        descent = _descent(xp, p_, g_, weight_decay, maximize)
+        direction = descent
+        if v_ is not None:
+            if first:
+                v_[...] = descent
+            else:
+                xp.multiply(v_, momentum, out=v_)
+                xp.multiply(descent, 1 - dampening, out=t)
+                xp.add(v_, t, out=v_)
+            direction = v_
+            if nesterov:
+                xp.multiply(v_, momentum, out=t)
+                direction = xp.add(t, descent, out=t)
+        xp.multiply(direction, rate, out=t)
+        xp.subtract(p_, t, out=p_)
+
+
+def _descent(xp: Any, p: Any, g: Any, weight_decay: float, maximize: bool) -> Any:
+    """The gradient of what is minimised: ``g``, or of minus that, and of weight decay's penalty."""
+    if maximize:
+        g = xp.negative(g)
+    return xp.add(xp.multiply(p, weight_decay), g) if weight_decay else g
+
+
+def adam_update(
+    p: Tensor, g: Tensor, m: Tensor, v: Tensor, v_max: Tensor | None, step: Tensor, lr: Tensor,
+    *, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool,
+) -> None:  # fmt: skip
+    """One step of Adam, AdamW (``decoupled`` weight decay) or AMSGrad (with ``v_max``), in place on all but ``g``.
+
+    Sources: Kingma & Ba, ICLR 2015; Loshchilov & Hutter, ICLR 2019; Reddi, Kale & Kumar, ICLR 2018.
+    ``eps`` is added to the root of the bias-corrected second moment, as in PyTorch.
+    """
+    apply(
+        _adam_update, p, g, m, v, v_max, step, lr,
+        beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, decoupled=decoupled, maximize=maximize,
+    )  # fmt: skip
+
+
+def _adam_forward(
+    xp: Any, p: Any, g: Any, m: Any, v: Any, v_max: Any, step: Any, lr: Any,
+    *, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool,
+) -> None:  # fmt: skip
+    step += 1
+    count, rate = float(step), float(lr)
+    # lr / c1 * m / (sqrt(v / c2) + eps) with c = 1 - beta^step, arranged so that an element sees the fewest passes
+    root = math.sqrt(1 - beta2**count)
+    scale = rate * root / (1 - beta1**count)
+    for p_, g_, m_, v_, v_max_, t in _chunks(xp, p, g, m, v, v_max):
+        if weight_decay and decoupled:
+            xp.multiply(p_, 1 - rate * weight_decay, out=p_)
+        descent = _descent(xp, p_, g_, 0.0 if decoupled else weight_decay, maximize)
+        xp.multiply(m_, beta1, out=m_)
+        xp.multiply(descent, 1 - beta1, out=t)
+        xp.add(m_, t, out=m_)
+        xp.multiply(descent, descent, out=t)
+        xp.multiply(t, 1 - beta2, out=t)
+        xp.multiply(v_, beta2, out=v_)
+        xp.add(v_, t, out=v_)
+        xp.sqrt(v_ if v_max_ is None else xp.maximum(v_max_, v_, out=v_max_), out=t)
+        xp.add(t, eps * root, out=t)
+        xp.divide(m_, t, out=t)
+        xp.multiply(t, scale, out=t)
+        xp.subtract(p_, t, out=p_)
+
+
+def _counter(value: float) -> Given:
+    return Given(value, "float64")
+
+
+_sgd_update = Op(
+    name="sgd_update",
+    forward=_sgd_forward,
+    spec=_alike,
+    mutates=(0, 2, 3),
+    samples=tuple(
+        sample(
+            Real((7,)), Real((7,)), Real((7,)), _counter(step), _counter(0.1),
+            momentum=0.9, dampening=dampening, nesterov=nesterov, weight_decay=decay, maximize=maximize,
+        )
+        for step, dampening, nesterov, decay, maximize in [
+            (0.0, 0.0, False, 0.0, False), (3.0, 0.5, False, 0.1, True), (3.0, 0.0, True, 0.1, False),
+        ]
+    ),
+)  # fmt: skip
+
+_adam_update = Op(
+    name="adam_update",
+    forward=_adam_forward,
+    spec=_alike,
+    mutates=(0, 2, 3, 4, 5),
+    samples=tuple(
+        sample(
+            Real((7,)), Real((7,)), Real((7,)), Real((7,), 0.1, 1.0), Real((7,), 0.05, 0.06), _counter(3.0), _counter(0.1),
+            beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=decay, decoupled=decoupled, maximize=maximize,
+        )
+        for decay, decoupled, maximize in [(0.0, False, False), (0.1, False, True), (0.1, True, False)]
+    ),
+)  # fmt: skip

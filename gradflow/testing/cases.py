@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from gradflow.dispatch import apply
-from gradflow.dtypes import DType, DTypeLike, as_dtype, tolerance as relative_tolerance
+from gradflow.dtypes import DType, DTypeLike, as_dtype
+from gradflow.dtypes import tolerance as relative_tolerance
 from gradflow.op import OPS, Op
 from gradflow.samples import Sample
 from gradflow.tensor import Tensor, operand
@@ -19,9 +20,7 @@ def cases() -> list[tuple[Op, Sample]]:
     return [(op, sample) for op in OPS.values() for sample in op.samples]
 
 
-def operands(
-    sample: Sample, dtype: DTypeLike = np.float64, *, requires_grad: bool = False, seed: int = 0
-) -> list[Any]:
+def operands(sample: Sample, dtype: DTypeLike = np.float64, *, requires_grad: bool = False, seed: int = 0) -> list[Any]:
     """The inputs of ``sample`` as tensors, floating ones in ``dtype``."""
     inputs = [operand(x) for x in sample.draw(as_dtype(dtype), seed)]
     for x in inputs:

@@ -39,9 +39,7 @@ def gradcheck(f: Callable[..., Tensor], *inputs: Any, order: int = 2, seed: int 
     _check(f, given, floating, order, rng, 1)
 
 
-def _check(
-    f: Callable[..., Tensor], given: list[Any], floating: list[int], order: int, rng: Any, level: int
-) -> None:
+def _check(f: Callable[..., Tensor], given: list[Any], floating: list[int], order: int, rng: Any, level: int) -> None:
     leaves = [Tensor(x.data.copy(), True) if i in floating else x for i, x in enumerate(given)]
     out = f(*leaves)
     weights = rng.standard_normal(out.shape)
@@ -77,9 +75,7 @@ def _gradient_of(
     """The function whose value is the gradient of ``f`` along ``directions``."""
 
     def gradient(*xs: Any) -> Tensor:
-        leaves = [
-            x if i not in floating or x.requires_grad else Tensor(x.data, True) for i, x in enumerate(xs)
-        ]
+        leaves = [x if i not in floating or x.requires_grad else Tensor(x.data, True) for i, x in enumerate(xs)]
         out = f(*leaves)
         total = Tensor(np.zeros(()))
         if out.requires_grad:

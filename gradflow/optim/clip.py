@@ -1,0 +1,93 @@
+"""Gradients kept within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gradflow import dtypes
+from gradflow.dispatch import apply
+from gradflow.errors import ArgumentError, GradientError
+from gradflow.mode import recording
+from gradflow.op import Op, Spec
+from gradflow.ops.arithmetic import minimum
+from gradflow.optim.arena import Slot, gather, runs
+from gradflow.samples import Real, sample
+from gradflow.tensor import Tensor, tensor
+
+
+def clip_grad_norm_(
+    parameters: Iterable[Tensor] | Tensor, max_norm: float, *, error_if_nonfinite: bool = False
+) -> Tensor:
+    """Scale all gradients together, in place, so that their joint 2-norm is at most ``max_norm``; return the old norm.
+
+    Gradients in one optimizer's arena are one flat array, and the norm of them is one reduction.
+    Raises ArgumentError for a negative ``max_norm``, GradientError for a norm that is not finite if so asked.
+    Source: Pascanu, Mikolov & Bengio, ICML 2013; the factor is ``max_norm / (norm + 1e-6)``, at most 1, as in PyTorch.
+
+    >>> import gradflow as gf
+    >>> w = gf.tensor([3.0, 4.0], requires_grad=True)
+    >>> (w * w / 2).sum().backward()
+    >>> gf.optim.clip_grad_norm_([w], max_norm=1.0)
+    tensor(5.)
+    >>> w.grad
+    tensor([0.6, 0.8])
+    """
+    if not max_norm >= 0:
+        raise ArgumentError(f"clip_grad_norm_: max_norm is {max_norm}; it must be at least 0")
+    flat = _flat_gradients(parameters)
+    if not flat:
+        return tensor(0.0)
+    with recording(False):
+        norm = apply(_joint_norm, *flat)
+        if error_if_nonfinite and not bool(norm < float("inf")):
+            raise GradientError(f"clip_grad_norm_: the norm of the gradients is {norm.item()}; nothing was scaled")
+        factor = minimum(max_norm / (norm + 1e-6), 1.0)
+        for grad in flat:
+            grad.multiply_(factor)
+    return norm
+
+
+def clip_grad_value_(parameters: Iterable[Tensor] | Tensor, clip_value: float) -> None:
+    """Clip every element of every gradient, in place, to at most ``clip_value`` in size.
+
+    >>> import gradflow as gf
+    >>> w = gf.tensor([3.0, 4.0], requires_grad=True)
+    >>> (w * w / 2).sum().backward()
+    >>> gf.optim.clip_grad_value_([w], 3.5)
+    >>> w.grad
+    tensor([3. , 3.5])
+    """
+    if not clip_value >= 0:
+        raise ArgumentError(f"clip_grad_value_: clip_value is {clip_value}; it must be at least 0")
+    with recording(False):
+        for grad in _flat_gradients(parameters):
+            grad.copy_(grad.clip(-clip_value, clip_value))
+
+
+def _flat_gradients(parameters: Iterable[Tensor] | Tensor) -> list[Tensor]:
+    """All gradients: those that are neighbours in an arena as one tensor, the others one by one."""
+    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    present = [p for p in given if p.grad is not None]
+    settled = [p for p in present if isinstance(p.grad_slot, Slot)]
+    for p in settled:
+        gather(p)
+    elsewhere = [p.grad.detach() for p in present if p.grad is not None and not isinstance(p.grad_slot, Slot)]
+    return [*(run.gradients for run in runs(settled)), *elsewhere]
+
+
+def _joint_norm_forward(xp: Any, *arrays: Any, out: Any = None) -> Any:
+    total = sum(xp.vdot(x, x).astype(dtypes.float64) for x in arrays)
+    result = xp.sqrt(total).astype(arrays[0].dtype)
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
+_joint_norm = Op(
+    name="joint_norm",
+    forward=_joint_norm_forward,
+    spec=lambda first, *others: Spec((), first.dtype),
+    samples=(sample(Real((7,))), sample(Real((3, 4)), Real((2,)), Real((0,)))),
+)

@@ -1,0 +1,84 @@
+"""The state of an optimizer, out and in, in PyTorch's form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gradflow.errors import CheckpointError
+from gradflow.optim.group import ParamGroup, Segment, runs_of_equal
+from gradflow.tensor import Tensor, tensor
+
+if TYPE_CHECKING:
+    from gradflow.optim.optimizer import Optimizer
+
+FRESH: Mapping[str, Any] = {"step": 0.0}
+
+
+def state_of(optimizer: Optimizer) -> dict[str, Any]:
+    """State and options: ``{"state": {index: {...}}, "param_groups": [...]}``, with copies of all tensors."""
+    numbers = _numbers(optimizer)
+    groups = [
+        {**group.options, "params": [numbers[id(p)] for p in group["params"]]} for group in optimizer.param_groups
+    ]
+    segments = [segment for group in optimizer.param_groups for segment in group.segments if float(segment.step)]
+    state = {numbers[id(p)]: _entry(segment, p) for segment in segments for p in segment.run.parameters}
+    return {"state": dict(sorted(state.items())), "param_groups": groups}
+
+
+def _numbers(optimizer: Optimizer) -> dict[int, int]:
+    return {id(p): i for i, p in enumerate(_parameters(optimizer))}
+
+
+def _parameters(optimizer: Optimizer) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def _entry(segment: Segment, p: Tensor) -> dict[str, Tensor]:
+    kept = {name: Tensor(segment.of(p, name).copy()) for name in segment.state}
+    return {"step": Tensor(segment.step.data.copy()), **kept}
+
+
+def load_state(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+    """Take over ``saved``; CheckpointError, with nothing changed, if it does not fit."""
+    _check(optimizer, saved)
+    state, numbers = saved["state"], _numbers(optimizer)
+    for group, options in zip(optimizer.param_groups, saved["param_groups"], strict=True):
+        for name, value in options.items():
+            if name != "params":
+                group[name] = value
+        entries = {id(p): state.get(numbers[id(p)], FRESH) for p in group["params"]}
+        ages = [float(entries[id(p)]["step"]) for p in group["params"]]
+        group.segments = [optimizer.segment(run, group.options) for run in runs_of_equal(ages, group["params"])]
+        _fill(group, entries)
+
+
+def _fill(group: ParamGroup, entries: dict[int, Mapping[str, Any]]) -> None:
+    for segment in group.segments:
+        for p in segment.run.parameters:
+            entry = entries[id(p)]
+            segment.step.data[...] = float(entry["step"])
+            for name in segment.state.keys() & entry.keys():
+                segment.of(p, name)[...] = tensor(entry[name]).data
+
+
+def _check(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+    what = f"load_state_dict of {type(optimizer).__name__}"
+    if not isinstance(saved, Mapping) or not {"state", "param_groups"} <= set(saved):
+        raise CheckpointError(f"{what}: expected a dict with 'state' and 'param_groups', as state_dict() returns")
+    here = [len(group["params"]) for group in optimizer.param_groups]
+    there = [len(group["params"]) for group in saved["param_groups"]]
+    if here != there:
+        raise CheckpointError(f"{what}: saved groups have {there} parameters, this optimizer's have {here}")
+    for options in saved["param_groups"]:
+        unknown = set(options) - {"params", *optimizer.defaults}
+        if unknown:
+            raise CheckpointError(f"{what}: saved options {', '.join(sorted(unknown))} are not options of it")
+    parameters = _parameters(optimizer)
+    for index, entry in saved["state"].items():
+        if index not in range(len(parameters)):
+            raise CheckpointError(f"{what}: state is saved for parameter {index}; there are {len(parameters)}")
+        shape = parameters[index].shape
+        for name, value in entry.items():
+            if name != "step" and tuple(value.shape) != shape:
+                raise CheckpointError(f"{what}: {name} of parameter {index} is {tuple(value.shape)}, it is {shape}")

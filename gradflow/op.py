@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,22 @@ class Spec(NamedTuple):
 
     shape: Shape
     dtype: DType | type
+
+
+def _positional(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of the positional parameters; inspect.signature, asked of every op, would take half the import."""
+    code = _code(function)
+    return code.co_varnames[: code.co_argcount]
+
+
+def _keyword(function: Callable[..., Any]) -> tuple[str, ...]:
+    code = _code(function)
+    return code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+
+
+def _code(function: Callable[..., Any]) -> CodeType:
+    code: CodeType = getattr(function, "__wrapped__", function).__code__
+    return code
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +54,7 @@ class Formula:
 
     @classmethod
     def of(cls, op: Op, compute: Callable[..., Any], position: int) -> Formula:
-        _, *names = inspect.signature(compute).parameters
+        _, *names = _positional(compute)
         sources = tuple(cls._source(op, name, position) for name in names)
         reads = frozenset(key for kind, key in sources if kind == "input")
         return cls(compute, sources, reads, ("output", None) in sources)
@@ -98,11 +114,8 @@ class Op:
     saved: dict[tuple[int, int], Saves] = field(init=False, default_factory=dict)  # the cache of ``saves``
 
     def __post_init__(self) -> None:
-        parameters = list(inspect.signature(self.forward).parameters.values())[1:]
-        positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        keyword = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "out"]
-        object.__setattr__(self, "input_names", tuple(positional))
-        object.__setattr__(self, "attribute_names", tuple(keyword))
+        object.__setattr__(self, "input_names", _positional(self.forward)[1:])
+        object.__setattr__(self, "attribute_names", tuple(n for n in _keyword(self.forward) if n != "out"))
         rules = self.vjp if isinstance(self.vjp, tuple) else ()
         formulas = [rule and Formula.of(self, rule, i) for i, rule in enumerate(rules)]
         object.__setattr__(self, "formulas", formulas)

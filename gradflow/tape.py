@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import os
-import sys
 import weakref
 from collections.abc import Iterator, Sequence
-from types import CodeType
 from typing import Any
 
 from gradflow.backend import backend_of
@@ -15,10 +12,10 @@ from gradflow.errors import DeviceError, GradflowError, GradientError, ShapeErro
 from gradflow.mode import mode, recording
 from gradflow.mutations import mutations
 from gradflow.op import Formula, Op, Spec
+from gradflow.site import Site, caller, described
 from gradflow.tensor import Tensor, TensorLike, tensor
 
 READABLE = 16  # values of at most this many numbers stay with their node, so that gf.explain can show them
-_PACKAGE = os.path.dirname(__file__) + os.sep
 _numbers = itertools.count()
 
 
@@ -38,7 +35,7 @@ class Node:
     number: int
     epoch: int
     retained: weakref.ref[Tensor] | None
-    site: tuple[CodeType, int] | None
+    site: Site | None
 
     def retain(self, output: Tensor) -> None:
         """Leave a gradient on ``output``, the tensor this node made, when the sweep passes."""
@@ -53,8 +50,7 @@ class Node:
     def pull(self, g: Tensor, slots: dict[int, Tensor]) -> Iterator[tuple[Node | Tensor, Tensor]]:
         """The gradient's part for each parent, given the gradient ``g`` of the output."""
         if self.epoch != mutations.epoch:
-            kept = [x.data for x in self.inputs or () if isinstance(x, Tensor)]
-            mutations.check(self.op.name, self.epoch, kept if self.out is None else [*kept, self.out])
+            mutations.check(self.op.name, self.epoch, self._read())
         for position, parent in enumerate(self.parents):
             if parent is None:
                 continue
@@ -69,6 +65,14 @@ class Node:
             if part.data.dtype != dtype:
                 part = part.astype(dtype)
             yield parent, part
+
+    def _read(self) -> list[Any]:
+        """The arrays that formulas will read, among those that are kept."""
+        tracked = sum(1 << i for i, parent in enumerate(self.parents) if parent is not None)
+        _, read, output = self.op.saves(tracked, len(self.parents))
+        assert self.inputs is not None
+        arrays = [x.data for x, used in zip(self.inputs, read, strict=True) if used and isinstance(x, Tensor)]
+        return [*arrays, self.out] if output else arrays
 
     def _arguments(self, formula: Formula, slot: Tensor | None) -> list[Any]:
         inputs = self.inputs
@@ -91,11 +95,7 @@ class Node:
 
     def where(self) -> str:
         """The user's line that made this node."""
-        if self.site is None:
-            return "an unknown line"
-        code, instruction = self.site
-        lines = [line for start, end, line in code.co_lines() if start <= instruction < end]
-        return f'File "{code.co_filename}", line {lines[0] if lines else code.co_firstlineno}, in {code.co_name}'
+        return described(self.site)
 
 
 def record(
@@ -118,7 +118,7 @@ def record(
     node.number = next(_numbers)
     node.epoch = mutations.epoch
     node.retained = None
-    node.site = _caller()
+    node.site = caller(3)  # past record, apply and the function that called it
     out.node = node
     out.requires_grad = True
 
@@ -286,11 +286,3 @@ def _deposit(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
             slot.tensor.add_(g)
         else:
             leaf.grad = leaf.grad + g
-
-
-def _caller() -> tuple[CodeType, int] | None:
-    """The innermost line outside gradflow: its code object, not its frame, which would keep the locals alive."""
-    frame = sys._getframe(3)  # past record, apply and the function that called it
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back  # type: ignore[assignment]
-    return None if frame is None else (frame.f_code, frame.f_lasti)

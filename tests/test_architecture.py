@@ -22,10 +22,10 @@ LAYERS = """
     shapes dtypes device samples
     op
     backend
-    tensor tape dispatch
+    mode mutations site tensor slot tape dispatch
     ops
     transforms nn optim serialize data
-    testing explain train
+    testing explanation train
     cli
     gradflow
 """

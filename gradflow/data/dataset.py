@@ -96,5 +96,5 @@ def first_bad_value(x: Features) -> tuple[int, ...] | None:
 
 def first_bad_label(y: NDArray[Any]) -> int | None:
     """The index of the first label that is not a whole number from 0 to 2**31 - 1, or None."""
-    good = (y >= 0) & (y < 2**31) & (y == np.floor(y))
+    good = (y >= 0) & (y < np.float64(2**31)) & (y == np.floor(y))  # float16 cannot hold 2**31
     return None if good.all() else int(good.argmin())

@@ -22,7 +22,8 @@ def load_mnist(path: StrPath) -> Dataset:
 
     These are train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
     t10k-labels-idx1-ubyte, or the same with .idx for -idx, each with or without .gz. They are read as by
-    `load_idx`. Raises DataError for a file that is missing, damaged or does not fit the others.
+    `load_idx`: an image is a row of pixels, for a convolution `x.reshape(-1, 1, 28, 28)`. Raises DataError
+    for a file that is missing, damaged or does not fit the others.
 
     >>> load_mnist("data/fashion")  # doctest: +SKIP
     Dataset(fashion: 60000 train, 10000 test, x (784,) float32, 10 classes)
@@ -42,9 +43,12 @@ def load_idx(images: StrPath, labels: StrPath) -> tuple[Features, Labels]:
     as int64 of shape (images,). Raises DataError for a file that is missing, truncated, too long or of
     another kind, and for two files that disagree on the number of images.
 
-    >>> x, y = load_idx("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")  # doctest: +SKIP
-    >>> x.reshape(-1, 1, 28, 28).shape  # doctest: +SKIP
-    (60000, 1, 28, 28)
+    >>> import pathlib, tempfile
+    >>> images, labels = (pathlib.Path(tempfile.mkdtemp(), name) for name in ("images", "labels"))
+    >>> _ = images.write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2]) + bytes([0, 255]))
+    >>> _ = labels.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 1]) + bytes([7]))
+    >>> load_idx(images, labels)  # one image, of one row and two columns
+    (array([[0., 1.]], dtype=float32), array([7]))
     """
     pixels = _read_idx(Path(images), "images")
     y = _read_idx(Path(labels), "labels")
@@ -79,8 +83,8 @@ def _read_idx(path: Path, kind: str) -> NDArray[np.uint8]:
         raise DataError(f"{path} is gzip data; add .gz to its name, or decompress it")
     if not magic.startswith(content[:4]):
         raise DataError(
-            f"{path} is not an IDX file of {kind}: it starts with the bytes {content[:4].hex(' ')} and not with "
-            f"{magic.hex(' ')}"
+            f"{path} is not an IDX file of {kind}: it starts with the bytes {content[:4].hex(' ')} and not "
+            f"with {magic.hex(' ')}"
         )
     if len(content) < start:
         raise DataError(f"{path} is truncated: it has {len(content)} of {start} header bytes; copy it again")

@@ -48,7 +48,7 @@ def batches(
     if drop_last and size > count:
         raise ArgumentError(f"batches: drop_last leaves no batch of {size} from {count} examples; lower size")
     stop = count - count % size if drop_last else count
-    spans = (slice(start, min(start + size, stop)) for start in range(0, stop, size))
+    spans = (slice(start, start + size) for start in range(0, stop, size))
     if seed is None:
         return ((x[span], y[span]) for span in spans)
     order = permutation(count, _integer("seed", seed, 0, 2**64 - 1), SHUFFLES + epoch)
@@ -60,9 +60,7 @@ def _count_examples(x: NDArray[X], y: NDArray[Y]) -> int:
         if not isinstance(array, np.ndarray):
             raise DTypeError(f"batches: {name} is a {type(array).__name__}; give a NumPy array")
     if not x.ndim or x.shape[:1] != y.shape[:1] or not len(x):
-        raise ShapeError(
-            f"batches: x has shape {x.shape} and y {y.shape}; the first axes must agree and be at least 1"
-        )
+        raise ShapeError(f"batches: x has shape {x.shape} and y {y.shape}; the first axes must agree and be at least 1")
     return len(x)
 
 

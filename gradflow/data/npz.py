@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import zipfile
 import zlib
 from pathlib import Path
@@ -24,6 +25,7 @@ from gradflow.data.dataset import (
 from gradflow.data.reading import StrPath, reading
 from gradflow.errors import DataError
 
+DAMAGE = (ValueError, MemoryError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
 LAYOUTS = (("x_train", "y_train", "x_test", "y_test"), ("x", "y"))
 
 
@@ -54,14 +56,14 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     with reading(path) as file:
         try:
             archive = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, NotImplementedError) as error:
             raise DataError(f"{path} is not an .npz file ({error}); write it with np.savez") from error
         held = [name.removesuffix(".npy") for name in archive.namelist()]
         for names in LAYOUTS:
             if set(names) <= set(held):
                 return {name: _read_array(path, archive, name) for name in names}
     raise DataError(
-        f"{path} holds {', '.join(held) or 'no arrays'}; "
+        f"{path} holds the arrays {reprlib.repr(held)}; "
         f"it should hold {' or '.join(', '.join(names) for names in LAYOUTS)}"
     )
 
@@ -73,7 +75,7 @@ def _read_array(path: Path, archive: zipfile.ZipFile, name: str) -> NDArray[Any]
             if member.read(1):  # zipfile compares the checksum when it comes to the end
                 raise ValueError("there are more data than its header says")
             return array
-    except (ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise DataError(f"{path}: {name} cannot be read ({error}); write it again with np.savez") from error
 
 
@@ -103,7 +105,5 @@ def _features(path: Path, name: str, given: NDArray[Any]) -> Features:
 
 def _labels(path: Path, name: str, given: NDArray[Any]) -> Labels:
     if (row := first_bad_label(given)) is not None:
-        raise DataError(
-            f"{path}: {name}[{row}] is {given[row]}; labels are whole numbers from 0 to 2**31 - 1"
-        )
+        raise DataError(f"{path}: {name}[{row}] is {given[row]}; labels are whole numbers from 0 to 2**31 - 1")
     return given.astype(np.int64)

@@ -240,7 +240,7 @@ def _array(data: Any, wanted: DType | None) -> Any:
         raise ShapeError(f"tensor: the nested lists are ragged ({error})") from None
     if array.dtype.kind not in "biuf":
         raise DTypeError(f"tensor: {type(data).__name__} of {array.dtype} is not numeric data gradflow computes with")
-    if wanted is None and array.dtype == dtypes.float64 and not isinstance(data, (np.ndarray, np.generic)):
+    if wanted is None and array.dtype == dtypes.float64 and not hasattr(data, "dtype"):
         array = array.astype(dtypes.get_default_dtype())
     dtypes.as_dtype(array.dtype)
     return array

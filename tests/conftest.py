@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the arrays are small: threads that spin only slow the others down
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+
+@pytest.fixture
+def torch():
+    """PyTorch, an oracle where it is installed."""
+    return pytest.importorskip("torch")
 
 
 @pytest.fixture

@@ -37,8 +37,7 @@ def mlp_loss(xp, x, y, w1, b1, w2, b2):
 
 
 @pytest.mark.parametrize(("name", "options"), CONFIGURATIONS)
-def test_200_steps_follow_pytorch(name, options, rng):
-    torch = pytest.importorskip("torch")
+def test_200_steps_follow_pytorch(name, options, rng, torch):
     start = [rng.standard_normal(shape) * 0.3 for shape in [(16, 8), (16,), (5, 16), (5,)]]
     ours = [gf.tensor(w.copy(), requires_grad=True) for w in start]
     theirs = [torch.tensor(w, requires_grad=True) for w in start]
@@ -148,8 +147,7 @@ def test_zero_grad_can_leave_zeros():
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
-def test_parameters_without_a_gradient_stay_and_keep_their_own_step_count(name):
-    torch = pytest.importorskip("torch")
+def test_parameters_without_a_gradient_stay_and_keep_their_own_step_count(name, torch):
     options = {"lr": 0.1, "momentum": 0.9} if name == "SGD" else {"lr": 0.1}
     ours = [parameter(3, seed=i) for i in range(3)]
     theirs = [torch.tensor(w.data.copy(), requires_grad=True) for w in ours]
@@ -235,8 +233,7 @@ def test_training_goes_on_from_a_saved_state_as_if_it_had_not_stopped(name, opti
         np.testing.assert_array_equal(w.data, expected.data)
 
 
-def test_the_state_dict_has_pytorchs_form():
-    torch = pytest.importorskip("torch")
+def test_the_state_dict_has_pytorchs_form(torch):
     ours, theirs = parameter(3), torch.ones(3, requires_grad=True)
     o, t = gf.optim.Adam([ours], amsgrad=True), torch.optim.Adam([theirs], amsgrad=True)
     for optimizer, w in [(o, ours), (t, theirs)]:
@@ -306,6 +303,22 @@ def test_a_parameter_moved_after_its_optimizer_was_made_is_noticed():
     w.data = np.zeros(2)
     with pytest.raises(GradientError, match="make the optimizer afterwards"):
         optimizer.step()
+
+
+def test_a_model_converted_after_its_optimizer_was_made_is_noticed():
+    model = gf.nn.Linear(2, 2)
+    first = gf.optim.SGD(model.parameters())
+    model.to("float64")
+    model(gf.zeros((1, 2), dtype="float64")).sum().backward()
+    with pytest.raises(GradientError, match="make the optimizer afterwards"):
+        first.step()
+    second = gf.optim.SGD(model.parameters(), lr=1.0)
+    before = model.bias.data.copy()
+    with pytest.raises(GradientError, match="arena of another optimizer"):
+        first.step()
+    np.testing.assert_array_equal(model.bias.data, before)
+    second.step()
+    np.testing.assert_allclose(model.bias.data, before - 1)
 
 
 def test_a_step_between_forward_and_backward_is_refused():

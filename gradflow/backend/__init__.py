@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gradflow.backend.cpu import CpuBackend
 from gradflow.device import CPU, Device
 from gradflow.dtypes import DType
 from gradflow.errors import DeviceError, DTypeError
 from gradflow.op import Op
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Array = Any
 
@@ -56,6 +58,8 @@ def backend_for(device: Device) -> Backend:
 
 def kernels_directory() -> Path:
     """Where the CUDA sources are: inside an installed package, beside it in a checkout."""
+    from pathlib import Path
+
     package = Path(__file__).resolve().parents[1]
     installed = package / "kernels"
     return installed if installed.is_dir() else package.parent / "kernels"

@@ -1,13 +1,45 @@
-"""Elementwise functions of one or two arguments, with NumPy's names."""
+"""Elementwise functions of one argument, with NumPy's names: exponentials, logarithms, roots and bounds."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from gradflow.dispatch import apply
-from gradflow.op import Op, elementwise
-from gradflow.samples import unary
+from gradflow.errors import ArgumentError
+from gradflow.op import Op, Spec, elementwise
+from gradflow.samples import Real, Sample, sample, unary
 from gradflow.tensor import Tensor, TensorLike
+
+
+def function(
+    ufunc: np.ufunc, derivative: Callable[..., Tensor] | None, partial: str, samples: tuple[Sample, ...]
+) -> Op:
+    """The op of a NumPy function of one argument."""
+    name = ufunc.__name__
+    return Op(
+        name=name,
+        forward=lambda xp, x, *, out=None: getattr(xp, name)(x, out=out),
+        spec=elementwise(name, ufunc),
+        vjp=(derivative,) if derivative else (),
+        partials=(partial,) if partial else (),
+        samples=samples,
+    )
+
+
+_exp = function(np.exp, lambda g, out: g * out, "out", unary())
+_expm1 = function(np.expm1, lambda g, out: g * (out + 1), "out + 1", unary())
+_log = function(np.log, lambda g, x: g / x, "1 / x", unary(0.2, 3.0))
+_log1p = function(np.log1p, lambda g, x: g / (x + 1), "1 / (1 + x)", unary(-0.8, 2.0))
+_log2 = function(np.log2, lambda g, x: g / (x * math.log(2)), "1 / (x * log(2))", unary(0.2, 3.0))
+_log10 = function(np.log10, lambda g, x: g / (x * math.log(10)), "1 / (x * log(10))", unary(0.2, 3.0))
+_sqrt = function(np.sqrt, lambda g, out: g / (out * 2), "0.5 / out", unary(0.2, 3.0))
+_square = function(np.square, lambda g, x: g * (x * 2), "2 * x", unary())
+_absolute = function(np.absolute, lambda g, x: g * sign(x), "sign(x)", unary(kinks=(0.0,)))
+_sign = function(np.sign, None, "", unary(kinks=(0.0,)))
 
 
 def exp(x: TensorLike) -> Tensor:
@@ -15,19 +47,19 @@ def exp(x: TensorLike) -> Tensor:
 
     >>> import gradflow as gf
     >>> gf.exp(gf.tensor([0.0, 1.0]))
-    tensor([1.       , 2.7182817])
+    tensor([1.     , 2.71828])
     """
     return apply(_exp, x)
 
 
-_exp = Op(
-    name="exp",
-    forward=lambda xp, x, *, out=None: xp.exp(x, out=out),
-    spec=elementwise("exp", np.exp),
-    vjp=(lambda g, out: g * out,),
-    partials=("out",),
-    samples=unary(),
-)
+def expm1(x: TensorLike) -> Tensor:
+    """``exp(x) - 1``, elementwise, exact also where ``x`` is so small that ``exp(x)`` rounds to 1.
+
+    >>> import gradflow as gf
+    >>> gf.expm1(gf.tensor([0.0, 1e-10, 1.0]))
+    tensor([0.00000e+00, 1.00000e-10, 1.71828e+00])
+    """
+    return apply(_expm1, x)
 
 
 def log(x: TensorLike) -> Tensor:
@@ -40,11 +72,142 @@ def log(x: TensorLike) -> Tensor:
     return apply(_log, x)
 
 
-_log = Op(
-    name="log",
-    forward=lambda xp, x, *, out=None: xp.log(x, out=out),
-    spec=elementwise("log", np.log),
-    vjp=(lambda g, x: g / x,),
-    partials=("1 / x",),
-    samples=unary(low=0.2, high=3.0),
+def log1p(x: TensorLike) -> Tensor:
+    """The natural logarithm of ``1 + x``, elementwise, exact also where ``x`` is so small that ``1 + x`` rounds to 1.
+
+    >>> import gradflow as gf
+    >>> gf.log1p(gf.tensor([0.0, 1e-10, 1.0]))
+    tensor([0.00000e+00, 1.00000e-10, 6.93147e-01])
+    """
+    return apply(_log1p, x)
+
+
+def log2(x: TensorLike) -> Tensor:
+    """The logarithm to base 2, elementwise: -inf at 0, NaN below.
+
+    >>> import gradflow as gf
+    >>> gf.log2(gf.tensor([1.0, 8.0]))
+    tensor([0., 3.])
+    """
+    return apply(_log2, x)
+
+
+def log10(x: TensorLike) -> Tensor:
+    """The logarithm to base 10, elementwise: -inf at 0, NaN below.
+
+    >>> import gradflow as gf
+    >>> gf.log10(gf.tensor([1.0, 50.0]))
+    tensor([0.     , 1.69897])
+    """
+    return apply(_log10, x)
+
+
+def sqrt(x: TensorLike) -> Tensor:
+    """The square root, elementwise: NaN below 0; the gradient at 0 is infinite.
+
+    >>> import gradflow as gf
+    >>> gf.sqrt(gf.tensor([4.0, 9.0]))
+    tensor([2., 3.])
+    """
+    return apply(_sqrt, x)
+
+
+def square(x: TensorLike) -> Tensor:
+    """``x * x``, elementwise.
+
+    >>> import gradflow as gf
+    >>> gf.square(gf.tensor([2.0, -3.0]))
+    tensor([4., 9.])
+    """
+    return apply(_square, x)
+
+
+def abs(x: TensorLike) -> Tensor:
+    """The absolute value, elementwise; its gradient at 0 is 0.
+
+    >>> import gradflow as gf
+    >>> gf.abs(gf.tensor([2.0, -3.0]))
+    tensor([2., 3.])
+    """
+    return apply(_absolute, x)
+
+
+def sign(x: TensorLike) -> Tensor:
+    """-1, 0 or 1 with the sign of ``x``, elementwise; NaN at NaN. Its derivative is zero, and no gradient flows.
+
+    >>> import gradflow as gf
+    >>> gf.sign(gf.tensor([2.0, 0.0, -3.0]))
+    tensor([ 1.,  0., -1.])
+    """
+    return apply(_sign, x)
+
+
+def reciprocal(x: TensorLike) -> Tensor:
+    """``1 / x``, elementwise; of integers it is float64, where NumPy's would be cut off to 0.
+
+    >>> import gradflow as gf
+    >>> gf.reciprocal(gf.tensor([2.0, -4.0]))
+    tensor([ 0.5 , -0.25])
+    """
+    return apply(_reciprocal, x)
+
+
+_reciprocal = Op(
+    name="reciprocal",
+    forward=lambda xp, x, *, out=None: xp.true_divide(1.0, x, out=out),
+    spec=lambda x: elementwise("reciprocal", np.true_divide)(Spec((), float), x),
+    vjp=(lambda g, out: -g * square(out),),
+    partials=("-(out**2)",),
+    samples=unary(0.5, 2.0),
+)
+
+
+def clip(x: TensorLike, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
+    """``x``, but at least ``min`` and at most ``max``, elementwise with broadcasting; NaN stays NaN.
+
+    The gradient flows to ``x`` where it is within the bounds or on one, and to the bound that holds elsewhere.
+    ``min`` must not exceed ``max``. Raises ArgumentError if neither bound is given.
+
+    >>> import gradflow as gf
+    >>> gf.clip(gf.tensor([-2.0, 0.5, 3.0]), 0, 1)
+    tensor([0. , 0.5, 1. ])
+    """
+    if min is None and max is None:
+        raise ArgumentError("clip: got no bounds; give min, max or both")
+    return apply(_clip, x, min, max)
+
+
+def _clip_forward(xp: Any, x: Any, low: Any, high: Any, *, out: Any = None) -> Any:
+    if low is None:
+        return xp.minimum(x, high, out=out)
+    if high is None:
+        return xp.maximum(x, low, out=out)
+    return xp.clip(x, low, high, out=out)
+
+
+def _clip_spec(x: Spec, *bounds: Spec) -> Spec:
+    for bound in bounds:
+        if bound.dtype is not type(None):
+            x = elementwise("clip", np.maximum)(x, bound)
+    return x
+
+
+_clip = Op(
+    name="clip",
+    forward=_clip_forward,
+    spec=_clip_spec,
+    vjp=(
+        lambda g, x, out: g * (out == x),
+        lambda g, x, out: g * (out > x),
+        lambda g, x, out: g * (out < x),
+    ),
+    partials=("(out == x) * 1", "(out > x) * 1", "(out < x) * 1"),
+    samples=(
+        *(sample(Real(s, kinks=(-1.0, 0.5)), -1, 0.5) for s in [(), (7,), (2, 0)]),
+        sample(Real((3, 4), -2, 2), Real((4,), -3, -2.5), Real((3, 1), 2.5, 3)),
+        sample(Real((3, 4), 2, 3), Real((4,), 4, 5), Real((3, 1), 6, 7)),
+        sample(Real((3, 4), 2, 3), Real((4,), -2, -1), Real((3, 1), 0, 1)),
+        sample(Real((7,), kinks=(0.5,)), 0.5, None),
+        sample(Real((7,), kinks=(0.5,)), None, 0.5),
+    ),
 )

@@ -5,7 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradflow import tape
-from gradflow.ops import activation, arithmetic, cast, elementwise, linalg, reduce, shape, update
+from gradflow.ops import (
+    activation,
+    arithmetic,
+    cast,
+    comparison,
+    contract,
+    diagonal,
+    elementwise,
+    erf,
+    extremum,
+    index,
+    linalg,
+    logic,
+    lookup,
+    norm,
+    product,
+    rearrange,
+    rectifier,
+    reduce,
+    rounding,
+    scan,
+    shape,
+    softmax,
+    statistics,
+    trigonometric,
+    update,
+)
 from gradflow.tensor import Tensor, TensorLike
 
 
@@ -23,12 +49,19 @@ class Methods:
     __pow__ = arithmetic.power
     __matmul__ = linalg.matmul
     __neg__ = arithmetic.negative
-    __lt__ = arithmetic.less
-    __le__ = arithmetic.less_equal
-    __gt__ = arithmetic.greater
-    __ge__ = arithmetic.greater_equal
-    __eq__ = arithmetic.equal  # type: ignore[assignment]
-    __ne__ = arithmetic.not_equal  # type: ignore[assignment]
+    __abs__ = elementwise.abs
+    __invert__ = logic.bitwise_invert
+    __and__ = logic.bitwise_and
+    __or__ = logic.bitwise_or
+    __xor__ = logic.bitwise_xor
+    __lshift__ = logic.bitwise_left_shift
+    __rshift__ = logic.bitwise_right_shift
+    __lt__ = comparison.less
+    __le__ = comparison.less_equal
+    __gt__ = comparison.greater
+    __ge__ = comparison.greater_equal
+    __eq__ = comparison.equal  # type: ignore[assignment]
+    __ne__ = comparison.not_equal  # type: ignore[assignment]
 
     def __radd__(self, other: TensorLike) -> Tensor:
         return arithmetic.add(other, self)
@@ -51,21 +84,95 @@ class Methods:
     def __rpow__(self, other: TensorLike) -> Tensor:
         return arithmetic.power(other, self)
 
+    def __divmod__(self, other: TensorLike) -> tuple[Tensor, Tensor]:
+        return arithmetic.floor_divide(self, other), arithmetic.remainder(self, other)
+
+    def __rdivmod__(self, other: TensorLike) -> tuple[Tensor, Tensor]:
+        return arithmetic.floor_divide(other, self), arithmetic.remainder(other, self)
+
+    def __rand__(self, other: TensorLike) -> Tensor:
+        return logic.bitwise_and(other, self)
+
+    def __ror__(self, other: TensorLike) -> Tensor:
+        return logic.bitwise_or(other, self)
+
+    def __rxor__(self, other: TensorLike) -> Tensor:
+        return logic.bitwise_xor(other, self)
+
+    def __rlshift__(self, other: TensorLike) -> Tensor:
+        return logic.bitwise_left_shift(other, self)
+
+    def __rrshift__(self, other: TensorLike) -> Tensor:
+        return logic.bitwise_right_shift(other, self)
+
     def __rmatmul__(self, other: TensorLike) -> Tensor:
         return linalg.matmul(other, self)
 
     astype = cast.astype
     copy_ = update.copy_
     add_ = update.add_
+    multiply_ = update.multiply_
     exp = elementwise.exp
+    expm1 = elementwise.expm1
     log = elementwise.log
+    log1p = elementwise.log1p
+    log2 = elementwise.log2
+    log10 = elementwise.log10
+    sqrt = elementwise.sqrt
+    square = elementwise.square
+    reciprocal = elementwise.reciprocal
+    abs = elementwise.abs
+    sign = elementwise.sign
+    clip = elementwise.clip
+    erf = erf.erf
+    sin = trigonometric.sin
+    cos = trigonometric.cos
+    tan = trigonometric.tan
+    arcsin = trigonometric.arcsin
+    arccos = trigonometric.arccos
+    arctan = trigonometric.arctan
+    sinh = trigonometric.sinh
+    cosh = trigonometric.cosh
+    tanh = trigonometric.tanh
+    floor = rounding.floor
+    ceil = rounding.ceil
+    round = rounding.round
+    isnan = logic.isnan
+    isinf = logic.isinf
+    isfinite = logic.isfinite
     sigmoid = activation.sigmoid
-    relu = activation.relu
+    relu = rectifier.relu
+    log_softmax = softmax.log_softmax
+    logsumexp = softmax.logsumexp
+    softmax = softmax.softmax
     matmul = linalg.matmul
     sum = reduce.sum
     sum_to = reduce.sum_to
     mean = reduce.mean
+    all = reduce.all
+    any = reduce.any
+    count_nonzero = reduce.count_nonzero
+    prod = product.prod
+    max = extremum.max
+    min = extremum.min
+    argmax = extremum.argmax
+    argmin = extremum.argmin
+    var = statistics.var
+    std = statistics.std
+    norm = norm.norm
+    cumsum = scan.cumsum
     broadcast_to = shape.broadcast_to
+    __getitem__ = index.getitem
+    __setitem__ = index.setitem
+    at = property(index.At)
+    take = lookup.take
+    ravel = shape.ravel
+    flatten = shape.flatten
+    squeeze = shape.squeeze
+    swapaxes = shape.swapaxes
+    repeat = rearrange.repeat
+    diagonal = diagonal.diagonal
+    dot = contract.dot
 
     if not TYPE_CHECKING:
         __hash__ = object.__hash__

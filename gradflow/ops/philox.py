@@ -1,7 +1,6 @@
 """Random numbers as a pure function of a seed and a counter, with the same bits on every device.
 
-All of it is integer arithmetic and IEEE ``+ - * / sqrt``, each rounded on its own, in the order written: a CUDA kernel
-that copies the order with ``__fadd_rn`` and its kin (nothing fused, no library function) makes the same bits.
+All of it is integer arithmetic and exact conversions, so that a CUDA kernel makes the same bits.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gradflow.dtypes import DTypeLike
 from gradflow.errors import ArgumentError
 
 Array = Any  # an array of the namespace ``xp``
@@ -24,15 +24,16 @@ CHUNK = 32768  # numbers made at a time: what a step works on then stays in the 
 def philox(counter: Array, key: Array, xp: Any = np) -> Array:
     """Four random words for each counter: Philox4x32-10 (Salmon et al., Parallel random numbers, SC 2011).
 
-    ``counter`` is uint32 of shape (n, 4) and ``key`` uint32 of shape (2,); the result is uint32 of shape (n, 4).
+    ``counter`` is uint32 of shape (n, 4), ``key`` uint32 of shape (2,); the result is uint32 of shape (n, 4).
 
     >>> words = philox(np.zeros((1, 4), np.uint32), np.zeros(2, np.uint32))
     >>> [hex(word) for word in words[0]]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
-    # One round sends the words (a, b, c, d) to (high(c M1) ^ b ^ k0, low(c M1), high(a M0) ^ d ^ k1, low(a M0)). With
-    # a, b and c, d as the halves of two 64-bit numbers, each number is replaced by the product of the other's high
-    # half, xor its own low half and the key in the high half.
+    # One round turns the words (a, b, c, d) into
+    # (high(c M1) ^ b ^ k0, low(c M1), high(a M0) ^ d ^ k1, low(a M0)).
+    # With a, b and c, d as the halves of two 64-bit numbers, each number is replaced by the product of the
+    # other's high half, xor its own low half and the key in the high half.
     pairs = _exchange_halves(xp.ascontiguousarray(counter.view(xp.uint64).T))
     products = xp.empty_like(pairs)
     crossed = products[::-1]
@@ -59,11 +60,13 @@ def _round_keys(key: Array, xp: Any) -> Array:
 
 
 def random_bits(seed: Array | int, counter: Array | int, n: int, width: int = 32, xp: Any = np) -> Array:
-    """The first ``n`` random words of draw number ``counter`` of the stream ``seed``: uint32, or uint64 for width 64.
+    """The first ``n`` random words of a draw: uint32, or uint64 for ``width`` 64.
 
-    ``seed`` and ``counter`` are 64-bit integers, or 0-d arrays of them. The seed is Philox's key; its counter is (block,
-    draw), and word ``4 * block + j`` is word ``j`` of the block. So draws never overlap, whatever their sizes, and the
-    beginning of a draw does not depend on ``n``. A 64-bit word is two 32-bit ones, the first of them its low half.
+    ``seed`` and ``counter`` are 64-bit integers, or 0-d arrays of them; every draw of a stream has a counter
+    of its own. Philox's key is the seed, its counter (block, counter), and word ``4 * block + j`` is word
+    ``j`` of the block: draws never overlap, whatever their sizes, and how a draw begins does not depend on
+    ``n``. A 64-bit word is two 32-bit ones, the first of them its low half. Raises ArgumentError for a number
+    that takes more than 64 bits.
 
     >>> [hex(word) for word in random_bits(seed=0, counter=0, n=2)]
     ['0x6627e8d5', '0xe169c58d']
@@ -87,33 +90,34 @@ def _word64(number: Array | int, xp: Any) -> Array:
     return xp.asarray(number).astype(xp.uint64).reshape(1)
 
 
-def uniform(bits: Array) -> Array:
-    """Numbers uniform on [0, 1): the multiples of 2**-24 for 32-bit words (float32), of 2**-53 for 64-bit (float64).
+def uniform(bits: Array, dtype: DTypeLike) -> Array:
+    """Numbers uniform on [0, 1): the leading bits of each word, as many as a significand of ``dtype`` has.
 
-    >>> uniform(np.array([0, 2**31, 2**32 - 1], np.uint32))
+    float16 and float32 take 32-bit words (11 and 24 bits of them), float64 takes 64-bit words (53 bits).
+
+    >>> uniform(np.array([0, 2**31, 2**32 - 1], np.uint32), "float32")
     array([0.        , 0.5       , 0.99999994], dtype=float32)
     """
     width = 8 * bits.dtype.itemsize
-    digits = {32: 24, 64: 53}[width]
+    digits = np.finfo(dtype).nmant + 1
     multiples = (bits >> (width - digits)).view(f"int{width}")  # converts faster than unsigned, to the same
-    return multiples.astype(f"float{width}") * 2.0**-digits
+    return multiples.astype(dtype) * 2.0**-digits
 
 
 def randint(bits: Array, low: int, high: int) -> Array:
-    """Integers (int64) uniform on [low, high) from 64-bit words: ``low + floor(word * (high - low) / 2**64)``.
+    """Integers (int64) uniform on [low, high) from 64-bit words: low + floor(word * (high - low) / 2**64).
 
-    ``high - low`` is at most 2**32, so that no value's probability is off by more than one part in 2**32. The method is
-    the multiplication of Lemire, Fast random integer generation in an interval (2019), without his rejection: every
-    word makes a number, whichever device makes it. Raises ArgumentError for an interval that is empty or larger.
+    The interval has at most 2**32 integers, so that no one's probability is off by more than one part in
+    2**32. Method: Lemire, Fast random integer generation in an interval (2019), without the rejection, so
+    that every word makes a number. Raises ArgumentError for an interval that is empty, larger, or leaves
+    int64.
 
     >>> randint(np.array([0, 2**63, 2**64 - 1], np.uint64), 10, 16)
     array([10, 13, 15])
     """
     size = high - low
-    if not 0 < size <= 1 << 32:
-        raise ArgumentError(
-            f"randint: [{low}, {high}) has {size} integers; low < high <= low + 2**32 is needed"
-        )
+    if not 0 < size <= 1 << 32 or low < -(1 << 63) or high > 1 << 63:
+        raise ArgumentError(f"randint: [{low}, {high}) must have 1 to 2**32 integers, all of them in int64")
     # the high half of a 96-bit product: neither partial product nor their sum exceeds 64 bits
     number = (bits & _LOW) * size >> 32
     number += (bits >> 32) * size

@@ -9,9 +9,12 @@ from typing import Any, SupportsIndex
 from gradflow.dispatch import apply
 from gradflow.errors import ShapeError
 from gradflow.op import Op, Spec
+from gradflow.ops.create import asarray
 from gradflow.samples import Real, sample
-from gradflow.shapes import Axes, Shape, as_shape, broadcast, normalize_axes, size_of
-from gradflow.tensor import Tensor, TensorLike, operand
+from gradflow.shapes import Axes, Shape, as_shape, broadcast, normalize_axes, normalize_axis, size_of
+from gradflow.tensor import Tensor, TensorLike
+
+Axis = SupportsIndex | Sequence[SupportsIndex]
 
 
 def reshape(x: TensorLike, shape: SupportsIndex | Iterable[SupportsIndex]) -> Tensor:
@@ -24,9 +27,8 @@ def reshape(x: TensorLike, shape: SupportsIndex | Iterable[SupportsIndex]) -> Te
     tensor([[1, 2],
             [3, 4]])
     """
-    given = operand(x)
-    size = given.size if isinstance(given, Tensor) else 1
-    return apply(_reshape, given, shape=_full_shape(shape, size))
+    given = asarray(x)
+    return apply(_reshape, given, shape=_full_shape(shape, given.size))
 
 
 def _full_shape(shape: SupportsIndex | Iterable[SupportsIndex], size: int) -> Shape:
@@ -44,9 +46,7 @@ def _full_shape(shape: SupportsIndex | Iterable[SupportsIndex], size: int) -> Sh
 
 def _reshape_spec(x: Spec, shape: Shape) -> Spec:
     if math.prod(x.shape) != math.prod(shape):
-        raise ShapeError(
-            f"reshape: {x.shape} has {math.prod(x.shape)} elements, {shape} has {math.prod(shape)}"
-        )
+        raise ShapeError(f"reshape: {x.shape} has {math.prod(x.shape)} elements, {shape} has {math.prod(shape)}")
     return Spec(shape, x.dtype)
 
 
@@ -80,11 +80,10 @@ def permute_dims(x: TensorLike, axes: Sequence[SupportsIndex]) -> Tensor:
     >>> gf.permute_dims(gf.tensor([[1, 2, 3]]), (1, 0)).shape
     (3, 1)
     """
-    given = operand(x)
-    rank = given.ndim if isinstance(given, Tensor) else 0
-    order = tuple(normalize_axes("permute_dims", axis, rank)[0] for axis in axes)
-    if sorted(order) != list(range(rank)):
-        raise ShapeError(f"permute_dims: axes {tuple(axes)} must name each of the {rank} dimensions once")
+    given = asarray(x)
+    order = tuple(normalize_axis("permute_dims", axis, given.ndim) for axis in axes)
+    if sorted(order) != list(range(given.ndim)):
+        raise ShapeError(f"permute_dims: axes {tuple(axes)} must name each of the {given.ndim} dimensions once")
     return apply(_permute_dims, given, axes=order)
 
 
@@ -117,24 +116,107 @@ def transpose(x: TensorLike, axes: Sequence[SupportsIndex] | None = None) -> Ten
     >>> gf.transpose(gf.tensor([[1, 2, 3]])).shape
     (3, 1)
     """
-    given = operand(x)
-    rank = given.ndim if isinstance(given, Tensor) else 0
-    return permute_dims(given, tuple(reversed(range(rank))) if axes is None else axes)
+    given = asarray(x)
+    return permute_dims(given, tuple(reversed(range(given.ndim))) if axes is None else axes)
 
 
-def expand_dims(x: TensorLike, axis: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
+def swapaxes(x: TensorLike, axis1: SupportsIndex, axis2: SupportsIndex) -> Tensor:
+    """``x`` with two of its dimensions exchanged; a view.
+
+    >>> import gradflow as gf
+    >>> gf.swapaxes(gf.zeros((2, 3, 4)), 0, -1).shape
+    (4, 3, 2)
+    """
+    given = asarray(x)
+    first, second = (normalize_axis("swapaxes", axis, given.ndim) for axis in (axis1, axis2))
+    order = list(range(given.ndim))
+    order[first], order[second] = second, first
+    return permute_dims(given, order)
+
+
+def moveaxis(x: TensorLike, source: Axis, destination: Axis) -> Tensor:
+    """``x`` with the dimensions ``source`` moved to ``destination``, the others staying in order; a view.
+
+    Raises ShapeError unless both name equally many dimensions, each once.
+
+    >>> import gradflow as gf
+    >>> gf.moveaxis(gf.zeros((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    given = asarray(x)
+    taken, put = (_each_axis("moveaxis", axis, given.ndim) for axis in (source, destination))
+    if len(taken) != len(put):
+        raise ShapeError(f"moveaxis: {source} and {destination} must name equally many dimensions")
+    order = [axis for axis in range(given.ndim) if axis not in taken]
+    for place, axis in sorted(zip(put, taken, strict=True)):
+        order.insert(place, axis)
+    return permute_dims(given, order)
+
+
+def _each_axis(name: str, axis: Axis, rank: int) -> Axes:
+    """The given axes counted from the front, in the given order."""
+    axes = tuple(normalize_axis(name, each, rank) for each in (axis if isinstance(axis, Iterable) else (axis,)))
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"{name}: {axis} names a dimension twice")
+    return axes
+
+
+def expand_dims(x: TensorLike, axis: Axis) -> Tensor:
     """``x`` with dimensions of size 1 put in, so that they are at ``axis`` of the result.
 
     >>> import gradflow as gf
     >>> gf.expand_dims(gf.tensor([1.0, 2.0]), (0, 2)).shape
     (1, 2, 1)
     """
-    given = operand(x)
-    shape = given.shape if isinstance(given, Tensor) else ()
-    rank = len(shape) + (len(axis) if isinstance(axis, Sequence) else 1)
+    given = asarray(x)
+    rank = given.ndim + (len(axis) if isinstance(axis, Sequence) else 1)
     axes = normalize_axes("expand_dims", axis, rank)
-    sizes = iter(shape)
+    sizes = iter(given.shape)
     return reshape(given, tuple(1 if i in axes else next(sizes) for i in range(rank)))
+
+
+def squeeze(x: TensorLike, axis: Axis | None = None) -> Tensor:
+    """``x`` without its dimensions of size 1, or without those at ``axis``; a view.
+
+    Raises ShapeError if a dimension at ``axis`` has another size.
+
+    >>> import gradflow as gf
+    >>> gf.squeeze(gf.zeros((1, 3, 1))).shape
+    (3,)
+    """
+    given = asarray(x)
+    shape = given.shape
+    axes = [i for i, size in enumerate(shape) if size == 1]
+    if axis is not None:
+        axes = list(normalize_axes("squeeze", axis, given.ndim))
+    if any(shape[i] != 1 for i in axes):
+        raise ShapeError(f"squeeze: axis {axis} of {shape} is not of size 1")
+    return reshape(given, tuple(size for i, size in enumerate(shape) if i not in axes))
+
+
+def ravel(x: TensorLike) -> Tensor:
+    """The elements of ``x``, in order, in one dimension; a view if they lie that way in memory.
+
+    >>> import gradflow as gf
+    >>> gf.ravel(gf.tensor([[1, 2], [3, 4]]))
+    tensor([1, 2, 3, 4])
+    """
+    return flatten(x)
+
+
+def flatten(x: TensorLike, start_dim: SupportsIndex = 0, end_dim: SupportsIndex = -1) -> Tensor:
+    """``x`` with its dimensions from ``start_dim`` to ``end_dim``, both included, made one.
+
+    >>> import gradflow as gf
+    >>> gf.flatten(gf.zeros((2, 3, 4)), 1).shape
+    (2, 12)
+    """
+    given = asarray(x)
+    shape = given.shape or (1,)
+    start, end = (normalize_axis("flatten", axis, len(shape)) for axis in (start_dim, end_dim))
+    if start > end:
+        raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    return reshape(given, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
 def broadcast_to(x: TensorLike, shape: SupportsIndex | Iterable[SupportsIndex]) -> Tensor:
@@ -176,3 +258,17 @@ _broadcast_to = Op(
     ),
     view=True,
 )
+
+
+def broadcast_arrays(*tensors: TensorLike) -> list[Tensor]:
+    """The tensors, all broadcast to the shape they have in common; views.
+
+    Raises ShapeError if they have none.
+
+    >>> import gradflow as gf
+    >>> [x.shape for x in gf.broadcast_arrays(gf.zeros((3, 1)), gf.zeros(4))]
+    [(3, 4), (3, 4)]
+    """
+    given = [asarray(x) for x in tensors]
+    shape = broadcast("broadcast_arrays", *(x.shape for x in given))
+    return [broadcast_to(x, shape) for x in given]

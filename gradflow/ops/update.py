@@ -205,4 +205,11 @@ _adam_update = Op(
         )
         for decay, decoupled, maximize in [(0.0, False, False), (0.1, False, True), (0.1, True, False)]
     ),
+    workloads=tuple(
+        sample(
+            Real((size,)), Real((size,)), Real((size,)), Real((size,), 0.1, 1.0), None, _counter(3.0), _counter(1e-3),
+            beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, decoupled=False, maximize=False,
+        )
+        for size in (1 << 18, 1 << 22)
+    ),
 )  # fmt: skip

@@ -54,6 +54,7 @@ class Arena:
 class Run(NamedTuple):
     """Parameters that lie one after the other in one arena, and the flat tensors that cover them."""
 
+    arena: Arena
     parameters: list[Tensor]
     values: Tensor
     gradients: Tensor
@@ -72,13 +73,22 @@ def settle(parameters: Sequence[Tensor]) -> None:
 def slot_of(p: Tensor) -> Slot:
     """The place of ``p``; GradientError if ``p`` has been moved out of it."""
     slot = p.grad_slot
-    assert isinstance(slot, Slot)
-    if p.data is not slot.values.data:
+    if not isinstance(slot, Slot) or p.data is not slot.values.data:
         raise GradientError(
             f"a parameter of shape {p.shape} got new memory after its optimizer was made (by .to() or by setting "
             ".data); make the optimizer afterwards, and write values with p.copy_(...)"
         )
     return slot
+
+
+def check_place(run: Run) -> None:
+    """Raise GradientError if a parameter of ``run`` has moved, to another arena perhaps."""
+    for p in run.parameters:
+        if slot_of(p).arena is not run.arena:
+            raise GradientError(
+                f"a parameter of shape {p.shape} moved to the arena of another optimizer, which was made after .to(); "
+                "step that one, and make no use of this optimizer any more"
+            )
 
 
 def runs(parameters: Iterable[Tensor]) -> list[Run]:
@@ -98,7 +108,7 @@ def runs(parameters: Iterable[Tensor]) -> list[Run]:
 def _run(neighbours: list[Tensor]) -> Run:
     first, last = slot_of(neighbours[0]), slot_of(neighbours[-1])
     part = slice(first.start, last.stop)
-    return Run(neighbours, Tensor(first.arena.values.data[part]), Tensor(first.arena.gradients.data[part]))
+    return Run(first.arena, neighbours, Tensor(first.arena.values.data[part]), Tensor(first.arena.gradients.data[part]))
 
 
 def gather(p: Tensor) -> None:

@@ -9,7 +9,7 @@ from gradflow import dtypes
 from gradflow.backend import backend_of
 from gradflow.errors import ArgumentError, StateKeyError
 from gradflow.mode import enable_grad, recording
-from gradflow.optim.arena import Run, check_parameters, gather, runs, settle
+from gradflow.optim.arena import Run, check_parameters, check_place, gather, runs, settle
 from gradflow.optim.group import ParamGroup, Segment
 from gradflow.optim.state import load_state, state_of
 from gradflow.tensor import Tensor
@@ -85,6 +85,7 @@ class Optimizer:
             have = [p.grad is not None for p in parameters]
             if not any(have):
                 continue
+            check_place(segment.run)
             for p in parameters:
                 gather(p)
             if all(have):

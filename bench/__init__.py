@@ -1,0 +1,1 @@
+"""Measurements: one training step beside other libraries, single ops, and the import; see ``python -m bench -h``."""

@@ -1,0 +1,18 @@
+"""gradflow's own training steps, to compare its commits; ``python -m bench step`` compares it with other libraries."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.cases import CASES, Case
+from bench.engines import Engine, engines
+
+OWN = [each for each in engines().values() if each.package == "gradflow"]
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("engine", OWN, ids=lambda engine: engine.name)
+def bench_step(benchmark: BenchmarkFixture, engine: Engine, case: Case) -> None:
+    benchmark.group = case.name
+    benchmark(engine.build(case))

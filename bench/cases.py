@@ -1,0 +1,75 @@
+"""The networks that are timed: ReLU layers of some sizes, with the same weights and batches for every engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+BATCHES = 8
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network from ``sizes[0]`` inputs to ``sizes[-1]`` classes, trained on batches of ``batch`` rows."""
+
+    name: str
+    sizes: tuple[int, ...]
+    batch: int
+
+    def weights(self) -> list[tuple[Array, Array]]:
+        """New float32 arrays for each layer: weight (outputs, inputs) and bias (outputs,).
+
+        Drawn as in He et al., ICCV 2015, so that gradients reach the first layer of deep networks too.
+        """
+        rng = np.random.default_rng(0)
+        layers = zip(self.sizes, self.sizes[1:], strict=False)
+        return [
+            (
+                rng.standard_normal((outputs, inputs), np.float32) * np.float32((2 / inputs) ** 0.5),
+                rng.standard_normal(outputs, np.float32) * np.float32(0.1),
+            )
+            for inputs, outputs in layers
+        ]
+
+    def batches(self) -> list[tuple[Array, Array]]:
+        """New arrays for each batch: float32 (batch, inputs), and int64 labels (batch,)."""
+        rng = np.random.default_rng(1)
+        return [
+            (
+                rng.standard_normal((self.batch, self.sizes[0]), np.float32),
+                rng.integers(0, self.sizes[-1], self.batch),
+            )
+            for _ in range(BATCHES)
+        ]
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("64-32-10", (64, 32, 10), 32),
+        Case("784-256-128-10", (784, 256, 128, 10), 128),
+        Case("17x128", (*[128] * 17, 10), 64),
+        Case("1024x3-10", (1024, 1024, 1024, 10), 256),
+        Case("2048x2-10", (2048, 2048, 10), 16),
+    )
+}
+
+
+def parse(text: str) -> Case:
+    """The case of that name, or one written as sizes and batch: ``784-300-10@64``.
+
+    Raises ValueError for anything else.
+
+    >>> parse("784-300-10@64")
+    Case(name='784-300-10@64', sizes=(784, 300, 10), batch=64)
+    """
+    if text in CASES:
+        return CASES[text]
+    sizes, _, batch = text.partition("@")
+    numbers = [int(each) if each.isdecimal() else 0 for each in (*sizes.split("-"), batch)]
+    if len(numbers) < 3 or 0 in numbers:
+        raise ValueError(f"{text!r} is not one of {', '.join(CASES)}, nor sizes and batch like 784-300-10@64")
+    return Case(text, tuple(numbers[:-1]), numbers[-1])

@@ -1,0 +1,35 @@
+"""gradflow, eager: nn.Sequential, cross_entropy, optim.Adam."""
+
+from __future__ import annotations
+
+from itertools import cycle
+
+from bench.cases import Case
+from bench.engines import Step
+
+PACKAGE = "gradflow"
+
+
+def build(case: Case) -> Step:
+    import gradflow as gf
+    from gradflow import nn
+
+    model = nn.Sequential()
+    for weight, bias in case.weights():
+        outputs, inputs = weight.shape
+        layer = nn.Linear(inputs, outputs)
+        layer.load_state_dict({"weight": weight, "bias": bias})
+        model.extend([layer, nn.ReLU()])
+    model = model[:-1]
+    optimizer = gf.optim.Adam(model.parameters())
+    batches = cycle([(gf.tensor(x), gf.tensor(labels)) for x, labels in case.batches()])
+
+    def step() -> float:
+        x, labels = next(batches)
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return float(loss.item())
+
+    return step

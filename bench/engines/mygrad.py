@@ -1,0 +1,36 @@
+"""MyGrad: matmul, relu and softmax_crossentropy of its nnet, and Adam written in NumPy."""
+
+from __future__ import annotations
+
+from itertools import cycle
+
+from bench.adam import Adam
+from bench.cases import Case
+from bench.engines import Step
+
+PACKAGE = "mygrad"
+
+
+def build(case: Case) -> Step:
+    import mygrad as mg
+    from mygrad.nnet.activations import relu
+    from mygrad.nnet.losses import softmax_crossentropy
+
+    optimizer = Adam([each for weight, bias in case.weights() for each in (weight.T, bias)])
+    parameters = [mg.tensor(each, copy=False) for each in optimizer.parameters]
+    *hidden, last = zip(parameters[::2], parameters[1::2], strict=True)
+    batches = cycle([(mg.tensor(x, constant=True), labels) for x, labels in case.batches()])
+
+    def step() -> float:
+        x, labels = next(batches)
+        for weight, bias in hidden:
+            x = relu(mg.matmul(x, weight) + bias)
+        loss = softmax_crossentropy(mg.matmul(x, last[0]) + last[1], labels)
+        loss.backward()
+        gradients = [p.grad for p in parameters]
+        for p in parameters:
+            p.null_grad()
+        optimizer.step(gradients)
+        return float(loss.item())
+
+    return step

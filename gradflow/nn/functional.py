@@ -1,0 +1,81 @@
+"""What layers compute, as functions, with PyTorch's names and argument meanings; only ``dim`` is ``axis``."""
+
+from __future__ import annotations
+
+from gradflow import dtypes
+from gradflow.ops import create, lookup, random
+from gradflow.ops.activation import sigmoid, silu, softplus
+from gradflow.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
+from gradflow.ops.cross_entropy import cross_entropy
+from gradflow.ops.gelu import gelu
+from gradflow.ops.linalg import linear
+from gradflow.ops.nll_loss import nll_loss
+from gradflow.ops.normalize import batch_norm, layer_norm
+from gradflow.ops.rectifier import elu, hardtanh, leaky_relu, relu, selu
+from gradflow.ops.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from gradflow.ops.softmax import log_softmax, softmax
+from gradflow.ops.trigonometric import tanh
+from gradflow.tensor import Tensor, TensorLike
+
+__all__ = [
+    "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "embedding",
+    "gelu",
+    "hardtanh",
+    "huber_loss",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "mse_loss",
+    "nll_loss",
+    "one_hot",
+    "relu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "smooth_l1_loss",
+    "softmax",
+    "softplus",
+    "tanh",
+]
+
+
+def dropout(x: TensorLike, p: float = 0.5, training: bool = True) -> Tensor:
+    """In ``training``, ``x`` with each element 0 with probability ``p``, and divided by ``1 - p`` otherwise.
+
+    Raises ArgumentError unless ``p`` is in [0, 1], DTypeError unless ``x`` is floating.
+
+    >>> import gradflow.nn.functional as F
+    >>> F.dropout([1.0, 2.0], training=False)
+    tensor([1., 2.])
+    """
+    return random.dropout(x, p) if training else create.asarray(x)
+
+
+def embedding(input: TensorLike, weight: TensorLike) -> Tensor:
+    """The rows of ``weight`` that the integers ``input`` name: ``gf.embedding``, its arguments in PyTorch's order.
+
+    >>> import gradflow.nn.functional as F
+    >>> F.embedding([1, 0], [[0.0, 0.5], [1.0, 1.5]])
+    tensor([[1. , 1.5],
+            [0. , 0.5]])
+    """
+    return lookup.embedding(weight, input)
+
+
+def one_hot(labels: TensorLike, num_classes: int) -> Tensor:
+    """For every label a vector of ``num_classes`` with 1 at the label, of int64, as in PyTorch; see ``gf.one_hot``.
+
+    >>> import gradflow.nn.functional as F
+    >>> F.one_hot([1, 0], 3)
+    tensor([[0, 1, 0],
+            [1, 0, 0]])
+    """
+    return lookup.one_hot(labels, num_classes, dtypes.int64)

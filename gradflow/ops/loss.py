@@ -1,0 +1,79 @@
+"""What all losses share: how the losses of single elements are reduced, and which shapes belong together."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradflow.dtypes import DType
+from gradflow.errors import ArgumentError, ShapeError
+from gradflow.op import Spec, SpecRule
+from gradflow.ops.precision import float_dtype, stored
+from gradflow.shapes import Shape, broadcast
+
+Array = Any
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def check_reduction(name: str, reduction: str, offered: tuple[str, ...] = REDUCTIONS) -> None:
+    """Raise ArgumentError unless ``reduction`` is one of those offered."""
+    if reduction not in offered:
+        raise ArgumentError(f"{name}: reduction is one of {', '.join(offered)}; got {reduction!r}")
+
+
+def scale(reduction: str, size: int) -> float:
+    """What the sum of ``size`` losses is multiplied by; the mean of none is NaN."""
+    if reduction == "mean":
+        return 1 / size if size else math.nan
+    return 0.5 if reduction == "half" else 1.0
+
+
+def reduced(each: Array, reduction: str, dtype: DType, out: Array | None) -> Array:
+    """The losses ``each``, their sum or their mean, in ``dtype``."""
+    if reduction != "none":
+        each = each.sum() * scale(reduction, each.size)
+    return stored(each, dtype, out)
+
+
+def times(xp: Any, slope: Array, g: Array, factor: float, dtype: DType, out: Array | None) -> Array:
+    """``slope * g * factor``; ``g`` has the shape of the slope or is one number, and ``slope`` is used up."""
+    slope = xp.multiply(slope, xp.multiply(g, factor, dtype=slope.dtype), out=slope)
+    return stored(slope, dtype, out)
+
+
+def common_shape(name: str, input: Spec, target: Spec) -> Shape:
+    """The shape of predictions and targets: the same, or one of the two is a Python number."""
+    arrays = isinstance(input.dtype, np.dtype) and isinstance(target.dtype, np.dtype)
+    if arrays and input.shape != target.shape:
+        raise ShapeError(
+            f"{name}: the input is {input.shape}, the target {target.shape}; they must agree: broadcasting "
+            "would compare predictions with others' targets; use .reshape, or .broadcast_to if it is meant"
+        )
+    return input.shape or target.shape
+
+
+def loss_spec(name: str, offered: tuple[str, ...] = REDUCTIONS) -> SpecRule:
+    """The spec rule of a loss of predictions and targets, and weights that broadcast to them."""
+
+    def spec(input: Spec, target: Spec, *weights: Spec, reduction: str, **attrs: Any) -> Spec:
+        check_reduction(name, reduction, offered)
+        shape = common_shape(name, input, target)
+        for weight in weights:
+            if broadcast(name, shape, weight.shape) != shape:
+                raise ShapeError(f"{name}: a weight of {weight.shape} does not broadcast to the input, {shape}")
+        dtype = float_dtype(*(x.dtype for x in (input, target, *weights)))
+        return Spec(shape if reduction == "none" else (), dtype)
+
+    return spec
+
+
+def slope_spec(name: str) -> SpecRule:
+    """The spec rule of the gradient of such a loss in its input."""
+
+    def spec(g: Spec, input: Spec, target: Spec, *weights: Spec, **attrs: Any) -> Spec:
+        dtype = float_dtype(*(x.dtype for x in (g, input, target, *weights)))
+        return Spec(common_shape(name, input, target), dtype)
+
+    return spec

@@ -1,0 +1,115 @@
+"""Mean 0 and variance 1 over some axes, by the statistics of the array itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradflow.dispatch import apply
+from gradflow.dtypes import DType
+from gradflow.op import Op, Spec
+from gradflow.ops.precision import Array, float_dtype, precision, room, stored
+from gradflow.samples import Real, sample
+from gradflow.shapes import Axes, size_of
+from gradflow.tensor import Tensor
+
+
+def _standard(
+    xp: Any, x: Array, axes: Axes, eps: float, working: DType, out: Array | None = None
+) -> tuple[Array, Array]:
+    """``x`` with mean 0 and variance 1 over ``axes``, and what it was multiplied by for that."""
+    count = max(1, size_of(tuple(x.shape[axis] for axis in axes)))
+    mean = x.sum(axis=axes, dtype=working, keepdims=True) / count
+    z = xp.subtract(x, mean, dtype=working, out=room(out, working))
+    factor = (z * z).sum(axis=axes, keepdims=True)
+    factor /= count
+    factor += eps
+    factor = 1 / xp.sqrt(factor, out=factor)
+    z *= factor
+    return z, factor
+
+
+def _standardize_forward(
+    xp: Any, x: Array, weight: Array, bias: Array, *, axes: Axes, eps: float, out: Array | None = None
+) -> Array:
+    dtype, working = precision(x, weight, bias)
+    z, _ = _standard(xp, x, axes, eps, working, out)
+    if weight is not None:
+        z *= weight
+    if bias is not None:
+        z += bias
+    return stored(z, dtype, out)
+
+
+def _standardize_grad_forward(
+    xp: Any, g: Array, x: Array, weight: Array, *, axes: Axes, eps: float, out: Array | None = None
+) -> Array:
+    dtype, working = precision(g, x, weight)
+    z, factor = _standard(xp, x, axes, eps, working, out)
+    h = g if weight is None else xp.multiply(g, weight, dtype=working)
+    count = max(1, size_of(tuple(x.shape[axis] for axis in axes)))
+    z *= (h * z).sum(axis=axes, dtype=working, keepdims=True) / count
+    z += h.sum(axis=axes, dtype=working, keepdims=True) / count
+    xp.subtract(h, z, out=z)
+    z *= factor
+    return stored(z, dtype, out)
+
+
+def like_x(x: Spec, *others: Spec) -> Spec:
+    """The Spec of a result with the shape of ``x`` and the dtype of all together."""
+    return Spec(x.shape, float_dtype(x.dtype, *(each.dtype for each in others)))
+
+
+def _grad_by_x(g2: Tensor, g: Tensor, x: Tensor, weight: Any, axes: Axes, eps: float) -> Tensor:
+    """The gradient is A h, with h = g * weight and A the symmetric Jacobian of z, the standardized x, in x."""
+
+    def mean(y: Tensor) -> Tensor:
+        return y.mean(axes, keepdims=True)
+
+    z = apply(_standardize, x, None, None, axes=axes, eps=eps)
+    h = g if weight is None else g * weight
+    a_h = apply(_standardize_grad, g, x, weight, axes=axes, eps=eps)
+    a_g2 = apply(_standardize_grad, g2, x, None, axes=axes, eps=eps)
+    factor = (mean((x - mean(x)) ** 2) + eps) ** -0.5
+    return -factor * (z * mean(g2 * a_h) + mean(h * z) * a_g2 + mean(g2 * z) * a_h)
+
+
+def _grad_by_g(g2: Tensor, x: Tensor, weight: Any, axes: Axes, eps: float) -> Tensor:
+    part = apply(_standardize_grad, g2, x, None, axes=axes, eps=eps)
+    return part if weight is None else part * weight
+
+
+_standardize_grad: Op = Op(
+    name="standardize_grad",
+    forward=_standardize_grad_forward,
+    spec=lambda g, x, weight, axes, eps: like_x(x, g, weight),
+    vjp=(
+        _grad_by_g,
+        _grad_by_x,
+        lambda g2, g, x, axes, eps: g * apply(_standardize_grad, g2, x, None, axes=axes, eps=eps),
+    ),
+    samples=(
+        sample(Real((5, 3)), Real((5, 3)), Real((3,)), axes=(0,), eps=1e-5),
+        sample(Real((4, 3)), Real((4, 3)), None, axes=(1,), eps=0.1),
+        sample(Real((2, 3, 4)), Real((2, 3, 4)), Real((3, 4)), axes=(1, 2), eps=1e-5),
+        sample(Real((2, 3, 4)), Real((2, 3, 4)), Real((3, 1)), axes=(0, 2), eps=1e-3),
+        sample(Real((0, 3)), Real((0, 3)), Real((3,)), axes=(1,), eps=1e-5),
+    ),
+)
+
+_standardize: Op = Op(
+    name="standardize",
+    forward=_standardize_forward,
+    spec=lambda x, weight, bias, axes, eps: like_x(x, weight, bias),
+    vjp=(
+        lambda g, x, weight, axes, eps: apply(_standardize_grad, g, x, weight, axes=axes, eps=eps),
+        lambda g, x, axes, eps: g * apply(_standardize, x, None, None, axes=axes, eps=eps),
+        lambda g: g,
+    ),
+    samples=(
+        sample(Real((5, 3)), Real((3,)), Real((3,)), axes=(0,), eps=1e-5),
+        sample(Real((4, 3)), None, None, axes=(1,), eps=0.1),
+        sample(Real((2, 3, 4)), Real((3, 4)), None, axes=(1, 2), eps=1e-5),
+        sample(Real((2, 3, 4)), Real((3, 1)), Real((3, 1)), axes=(0, 2), eps=1e-3),
+        sample(Real((0, 3)), Real((3,)), Real((3,)), axes=(1,), eps=1e-5),
+    ),
+)

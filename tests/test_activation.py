@@ -1,0 +1,260 @@
+"""Activation functions against PyTorch and closed forms: wide ranges, limits, NaN, float16, gradients of two orders."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import gradflow as gf
+from gradflow.errors import ArgumentError, IndexOutOfRange
+from gradflow.nn import functional as F
+from gradflow.ops.blockwise import BLOCK
+from gradflow.tape import gradients
+
+NAN, INF = math.nan, math.inf
+ACTIVATIONS = [
+    ("sigmoid", {}),
+    ("silu", {}),
+    ("softplus", {}),
+    ("softplus", {"beta": 2.5, "threshold": 3.0}),
+    ("relu", {}),
+    ("leaky_relu", {}),
+    ("leaky_relu", {"negative_slope": 0.0}),
+    ("leaky_relu", {"negative_slope": -0.3}),
+    ("leaky_relu", {"negative_slope": 1.7}),
+    ("elu", {}),
+    ("elu", {"alpha": 0.7}),
+    ("elu", {"alpha": -0.4}),
+    ("selu", {}),
+    ("hardtanh", {}),
+    ("hardtanh", {"min_val": -0.3, "max_val": 2.0}),
+    ("gelu", {}),
+    ("gelu", {"approximate": "tanh"}),
+    ("tanh", {}),
+]
+LIMITS = {  # at -inf and inf: the value, and the slope
+    "sigmoid": (0, 1, 0, 0),
+    "silu": (0, INF, 0, 1),
+    "softplus": (0, INF, 0, 1),
+    "relu": (0, INF, 0, 1),
+    "elu": (-1, INF, 0, 1),
+    "selu": (-1.7580993408473766, INF, 0, 1.0507009873554805),
+    "hardtanh": (-1, 1, 0, 0),
+    "gelu": (0, INF, 0, 1),
+    "tanh": (-1, 1, 0, 0),
+}
+PYTORCH_CANCELS = {"approximate": "tanh"}  # it computes 1 - tanh(u)**2 and 1 + tanh(u), we what they stand for
+WIDE = np.concatenate([np.linspace(-40, 40, 641), np.linspace(-3, 3, 401), [-0.0, 0.0, -1.0, 1.0, -0.3, 2.0]])
+each_activation = pytest.mark.parametrize(("name", "options"), ACTIVATIONS)
+
+
+def gradient(f, x):
+    """The gradient of the sum of ``f(x)``."""
+    x = gf.tensor(x, requires_grad=True)
+    return gradients(gf.sum(f(x)), [x])[0].numpy()
+
+
+def in_torch(name, options, x):
+    """Value, gradient and gradient of the gradient of PyTorch's activation."""
+    torch = pytest.importorskip("torch")
+    x = torch.tensor(x, requires_grad=True)
+    y = getattr(torch.nn.functional, name)(x, **options)
+    (g,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+    if not g.requires_grad:
+        return y.detach().numpy(), g.numpy(), None
+    (g2,) = torch.autograd.grad(g.sum(), x)
+    return y.detach().numpy(), g.detach().numpy(), g2.numpy()
+
+
+@each_activation
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 2e-15), ("float32", 1e-6)])
+def test_values_and_gradients_are_pytorchs(name, options, dtype, tolerance):
+    x = WIDE.astype(dtype)
+    f = getattr(F, name)
+    value, slope, _ = in_torch(name, options, x)
+    tolerance *= 5 if options == PYTORCH_CANCELS else 1
+    near = {"rtol": tolerance, "atol": tolerance}
+    np.testing.assert_allclose(f(gf.tensor(x), **options).numpy(), value, **near)
+    np.testing.assert_allclose(gradient(lambda x: f(x, **options), x), slope, **near)
+
+
+@each_activation
+def test_second_gradients_are_pytorchs(name, options):
+    x = WIDE[WIDE != 20.0]  # the threshold of softplus, where PyTorch's second gradient is from the other side
+    _, _, expected = in_torch(name, options, x)
+    leaf = gf.tensor(x, requires_grad=True)
+    (g,) = gradients(gf.sum(getattr(F, name)(leaf, **options)), [leaf], create_graph=True)
+    if expected is None or not g.requires_grad:
+        assert not g.requires_grad and (expected is None or not expected.any())
+        return
+    (g2,) = gradients(gf.sum(g), [leaf])
+    np.testing.assert_allclose(g2.numpy(), expected, rtol=1e-9, atol=2e-13 if options == PYTORCH_CANCELS else 2e-15)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_limits_at_infinity_are_reached_without_a_warning(name, dtype):
+    low, high, low_slope, high_slope = LIMITS[name]
+    largest = float(np.finfo(dtype).max)
+    large = largest / 2
+    x = np.array([-INF, -largest, large, INF], dtype)
+    f = getattr(F, name)
+    expected = np.array([low, low, large * high_slope if high == INF else high, high], dtype)
+    np.testing.assert_allclose(f(gf.tensor(x)).numpy(), expected, rtol=1e-3 if dtype == "float16" else 1e-6)
+    slopes = np.array([low_slope, low_slope, high_slope, high_slope], dtype)
+    np.testing.assert_allclose(gradient(f, x), slopes)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_tanh_approximation_of_gelu_has_the_same_limits(dtype):
+    x = np.array([-INF, -float(np.finfo(dtype).max), INF], dtype)
+    np.testing.assert_array_equal(gf.gelu(gf.tensor(x), "tanh").numpy(), [0, 0, INF])
+    np.testing.assert_array_equal(gradient(lambda x: gf.gelu(x, "tanh"), x), [0, 0, 1])
+
+
+@each_activation
+def test_nan_stays_nan(name, options):
+    x = np.array([NAN, 1.0])
+    assert np.isnan(getattr(F, name)(gf.tensor(x), **options).numpy()).tolist() == [True, False]
+
+
+@each_activation
+def test_float16_is_the_float64_result_rounded_nearly_once(name, options):
+    x = np.linspace(-12, 12, 4001).astype("float16")
+    f = getattr(F, name)
+    exact = f(gf.tensor(x, "float64"), **options).numpy()
+    result = f(gf.tensor(x), **options).numpy()
+    assert result.dtype == np.float16
+    spacing = np.maximum(np.spacing(np.abs(exact).astype("float16")), np.float16(6e-8)).astype("float64")
+    assert np.max(np.abs(result - exact) / spacing) <= (1.01 if name == "tanh" else 0.51)
+
+
+@each_activation
+def test_integers_give_float64_but_relu_keeps_them(name, options):
+    x = gf.tensor(np.array([-3, 0, 2], "int8"))
+    y = getattr(F, name)(x, **options)
+    if name == "relu":
+        assert y.tolist() == [0, 0, 2] and y.dtype == np.int8
+    elif name != "tanh":  # one of NumPy's functions, which has NumPy's dtypes
+        expected = getattr(F, name)(gf.tensor([-3.0, 0.0, 2.0], "float64"), **options)
+        assert y.dtype == gf.float64
+        np.testing.assert_array_equal(y.numpy(), expected.numpy())
+
+
+@each_activation
+@pytest.mark.parametrize("shape", [(), (0,), (BLOCK + 1,), (3, BLOCK)])
+def test_every_size_is_computed_whole(name, options, shape):
+    x = np.linspace(-6, 6, math.prod(shape), dtype="float32").reshape(shape)
+    f = getattr(F, name)
+    result = f(gf.tensor(x), **options).numpy()
+    expected = f(gf.tensor(x, "float64"), **options).numpy()
+    assert result.shape == shape and result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=3e-6, atol=1e-6)
+    if shape:
+        np.testing.assert_array_equal(f(gf.tensor(x[::-1]), **options).numpy(), result[::-1])
+        slope = gradient(lambda x: f(x, **options), x)
+        assert slope.shape == shape and slope.dtype == np.float32
+
+
+# what PyTorch does not offer: relative accuracy where the result is close to 0
+
+
+def test_tails_keep_their_relative_accuracy():
+    x = [-5.0, -10.0, -30.0]
+    normal = [0.5 * math.erfc(-v / math.sqrt(2)) for v in x]
+    np.testing.assert_allclose(gf.gelu(gf.tensor(x, "float64")).numpy(), np.multiply(x, normal), rtol=3e-13)
+    logistic = [1 / (1 + math.exp(-v)) for v in x]
+    np.testing.assert_allclose(gf.sigmoid(gf.tensor(x)).numpy(), logistic, rtol=1e-6)
+    np.testing.assert_allclose(gf.silu(gf.tensor(x)).numpy(), np.multiply(x, logistic), rtol=1e-6)
+    np.testing.assert_allclose(gf.softplus(gf.tensor(x)).numpy(), [math.log1p(math.exp(v)) for v in x], rtol=1e-6)
+
+
+def test_relu_and_its_kin_at_zero():
+    zero = np.zeros(1)
+    assert gradient(gf.relu, zero) == 0
+    assert gradient(lambda x: gf.leaky_relu(x, 0.1), zero) == 0.1
+    assert gradient(lambda x: gf.elu(x, 0.7), zero) == 0.7
+    assert gradient(gf.hardtanh, np.ones(1)) == 0
+
+
+def test_options_out_of_range_are_refused():
+    x = gf.tensor([1.0])
+    with pytest.raises(ArgumentError, match="gelu: approximate is 'erf'; it must be 'none' or 'tanh'"):
+        gf.gelu(x, "erf")
+    with pytest.raises(ArgumentError, match="softplus: beta is 0; it must be positive"):
+        gf.softplus(x, 0)
+    with pytest.raises(ArgumentError, match=r"hardtanh: min_val 2.0 is greater than max_val 1.0"):
+        gf.hardtanh(x, 2.0)
+
+
+# softmax
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize(("shape", "axis"), [((9,), 0), ((5, 9), -1), ((5, 9), 0), ((2, 5, 4), 1), ((700, 100), 1)])
+def test_softmax_and_its_gradients_are_pytorchs(name, shape, axis):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(0, 10, shape), rng.normal(0, 1, shape)
+    ours = gf.tensor(x, requires_grad=True)
+    theirs = torch.tensor(x, requires_grad=True)
+    out, expected = getattr(gf, name)(ours, axis), getattr(torch, name)(theirs, axis)
+    np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), rtol=1e-12, atol=1e-15)
+    (slope,) = gradients(out, [ours], g, create_graph=True)
+    (wanted,) = torch.autograd.grad(expected, theirs, torch.tensor(g), create_graph=True)
+    np.testing.assert_allclose(slope.detach().numpy(), wanted.detach().numpy(), rtol=1e-9, atol=1e-13)
+    (bend,) = gradients((slope * g).sum(), [ours])
+    (wanted,) = torch.autograd.grad((wanted * torch.tensor(g)).sum(), theirs)
+    np.testing.assert_allclose(bend.numpy(), wanted.numpy(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_softmax_of_large_and_masked_scores(dtype):
+    most = float(np.finfo(dtype).max) / (4 if dtype == "float16" else 1)  # whose log must fit float16, too
+    x = gf.tensor([[most, most, -most], [1.0, -INF, 1.0], [-most, -most, -most]], dtype)
+    np.testing.assert_allclose(gf.softmax(x).numpy(), [[0.5, 0.5, 0], [0.5, 0, 0.5], [1 / 3] * 3], rtol=1e-3)
+    least = -2 * most if dtype == "float16" else -INF
+    expected = [[-math.log(2)] * 2 + [least], [-math.log(2), -INF, -math.log(2)], [-math.log(3)] * 3]
+    np.testing.assert_allclose(gf.log_softmax(x).numpy(), expected, rtol=1e-3)
+
+
+def test_softmax_in_float16_sums_in_float32():
+    x = np.zeros((2, 5000), "float16")
+    np.testing.assert_allclose(gf.softmax(gf.tensor(x)).numpy(), 2e-4, rtol=1e-3)
+    np.testing.assert_allclose(gf.log_softmax(gf.tensor(x)).numpy(), -math.log(5000), rtol=1e-3)
+
+
+def test_nan_in_a_row_makes_that_row_nan_and_no_other():
+    x = gf.tensor([[1.0, NAN], [1.0, 1.0]])
+    np.testing.assert_array_equal(gf.softmax(x).numpy(), [[NAN, NAN], [0.5, 0.5]])
+
+
+def test_a_row_of_nothing_but_minus_infinity_is_nan_with_numpys_warning():
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        assert np.isnan(gf.softmax(gf.tensor([-INF, -INF])).numpy()).all()
+
+
+def test_softmax_of_integers_and_of_nothing():
+    x = np.array([0, 255, 255], "uint8")
+    np.testing.assert_allclose(gf.softmax(gf.tensor(x)).numpy(), [0, 0.5, 0.5], atol=1e-99)
+    for axis in (0, 1):
+        assert gf.softmax(gf.zeros((2, 0)), axis).shape == (2, 0)
+
+
+def test_an_axis_that_is_not_there_is_named():
+    with pytest.raises(IndexOutOfRange, match="log_softmax: axis 2 is out of range for 2 dimensions"):
+        gf.log_softmax(gf.zeros((2, 2)), 2)
+    with pytest.raises(IndexOutOfRange, match="softmax: axis -1 is out of range for 0 dimensions"):
+        gf.softmax(gf.tensor(1.0))
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_long_softmaxes_are_computed_whole(name, order):
+    x = np.random.default_rng(1).normal(0, 3, (40, 60, 50)).astype("float32").transpose(order)
+    for axis in range(3):
+        result = getattr(gf, name)(gf.tensor(x), axis).numpy()
+        exact = getattr(gf, name)(gf.tensor(x.astype("float64")), axis).numpy()
+        np.testing.assert_allclose(result, exact, rtol=2e-6, atol=2e-6)

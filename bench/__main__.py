@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from bench.results import Results
 
 FREE_BLAS = """\
-unset OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which some machines set for numbers that can be reproduced elsewhere:
-the first makes OpenBLAS use the kernels of an older processor, the second cuts their blocks for its cache, and one
-without the other gives neither that processor's speed nor this one's"""
+unset OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE together: where they are set, the first makes OpenBLAS use the kernels of a
+processor that need not be this one, and the second cuts their blocks for its cache; one without the other measures
+neither setting"""
 
 
 def step(options: argparse.Namespace) -> int:
@@ -79,7 +79,8 @@ def ops(options: argparse.Namespace) -> int:
         chosen = named(options.names)
     except KeyError as error:
         sys.exit(f"there is no op named {error}")
-    print(busy_warning())
+    if warning := busy_warning():
+        print(warning)
     show(overheads(chosen, options.seconds))
     show(throughputs(chosen, options.seconds))
     return 0

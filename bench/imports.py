@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
+from bench import CHECKOUT
 from bench.table import Table, duration
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 SHOWN = 10
 TIMED = """
 import sys, time

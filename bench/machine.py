@@ -6,11 +6,13 @@ import os
 import platform
 import subprocess
 import time
-from importlib import util
+from importlib import metadata, util
 from pathlib import Path
 from typing import cast
 
 import numpy as np
+
+from bench import CHECKOUT
 
 SETTINGS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 BUSY = 0.1  # of the processors' time spent on others
@@ -25,6 +27,7 @@ def facts() -> dict[str, str]:
         "system": platform.platform(terse=True),
         "Python": platform.python_version(),
         "NumPy": f"{np.__version__} with {_blas()}",
+        "Numba": metadata.version("numba") if util.find_spec("numba") else "not installed",
         "OPENBLAS_CORETYPE": settings.pop("OPENBLAS_CORETYPE", "not set"),
         **settings,
         "commit": _commit(),
@@ -62,9 +65,7 @@ def _commit() -> str:
     """The commit of the checkout; with a plus sign if there are changes on top of it."""
     command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
     try:
-        done = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10
-        )
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return done.stdout.strip()

@@ -111,7 +111,7 @@ def throughputs(ops: Sequence[Op], budget: float) -> Table:
             ]
         )
     header = ["op", "workload", "NumPy, GB/s", "applied, GB/s", "copy, GB/s", "applied / copy"]
-    note = "inputs are counted as read once, outputs as written once; the copy moves as many bytes in all"
+    note = "inputs are counted as read once, outputs as written once; the copy moves as many bytes, on one thread"
     return Table("throughput on workloads", header, rows, [note if rows else "none of these ops declares a workload"])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bench import CHECKOUT
 from bench.cases import Case
 from bench.engines import Engine
 from bench.engines.numpy import build as build_by_hand
@@ -31,7 +32,7 @@ class Running:
     def __init__(self, engine: Engine, case: Case) -> None:
         self.outcome = Outcome(engine.name, engine.peer)
         command = [sys.executable, "-m", "bench.worker", engine.module, case.name]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT)
 
     def check(self, expected: Sequence[float]) -> None:
         """Wait for its first losses, and note whether they are right."""

@@ -100,7 +100,7 @@ def _run(
     backend: Backend, op: Op, arrays: list[Any], attrs: dict[str, Any], spec: Spec | None, into: Tensor | None
 ) -> Any:
     if spec is None:
-        op.forward(backend.xp, *arrays, **attrs)
+        backend.run(op, arrays, attrs, None)
         mutations.note(op, [arrays[position] for position in op.mutates])
         return None
     if into is not None and (into.data.shape != spec.shape or into.data.dtype != spec.dtype):

@@ -94,6 +94,7 @@ class Op:
     partials  elementwise ops: the local derivative for each input, written in the names of inputs and ``out``
     samples   example calls that cover the op's domain, broadcasting and empty inputs
     workloads example calls large enough to time
+    loop      updates in place: the same as one loop over elements, for Numba, with the names of ``forward``
     view      the result may share memory with the first input
     mutates   positions of inputs that are written in place; such an op returns nothing
     """
@@ -105,6 +106,7 @@ class Op:
     partials: tuple[str, ...] = ()
     samples: tuple[Sample, ...] = ()
     workloads: tuple[Sample, ...] = ()
+    loop: Callable[..., None] | None = None
     view: bool = False
     mutates: tuple[int, ...] = ()
     input_names: tuple[str, ...] = field(init=False)

@@ -114,6 +114,14 @@ def test_the_tanh_approximation_of_gelu_has_the_same_limits(dtype):
     np.testing.assert_array_equal(gradient(lambda x: gf.gelu(x, "tanh"), x), [0, 0, 1])
 
 
+@pytest.mark.parametrize("slope", [0.0, 0.01, 1.5])
+def test_leaky_relu_at_infinity(slope):
+    x = np.array([-INF, INF])
+    expected = [-INF if slope else 0.0, INF]
+    np.testing.assert_array_equal(gf.leaky_relu(gf.tensor(x), slope).numpy(), expected)
+    np.testing.assert_array_equal(gradient(lambda x: gf.leaky_relu(x, slope), x), [slope, 1])
+
+
 @each_activation
 def test_nan_stays_nan(name, options):
     x = np.array([NAN, 1.0])

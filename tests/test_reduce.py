@@ -75,6 +75,8 @@ def test_a_wrong_axis_is_named():
 def test_float16_accumulates_in_float32():
     x = gf.ones(5000, dtype="float16")  # in float16, 2048 + 1 is 2048
     assert gf.sum(x).item() == 5000
+    rows = gf.full((400, 2), 11.0, dtype="float16")
+    assert gf.sum(rows, 0).tolist() == rows.sum_to((2,)).tolist() == [4400, 4400]
     assert gf.cumsum(x)[-1].item() == 5000
     assert gf.mean(x * 60000).item() == 60000
     assert gf.var(gf.tensor([-300.0, 300.0], "float16") / 2).item() == 22496  # 22500 rounded to float16

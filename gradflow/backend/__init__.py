@@ -24,7 +24,7 @@ class Backend(Protocol):
         """The array namespace that ops' ``forward`` is given."""
 
     def run(self, op: Op, arrays: list[Any], attrs: dict[str, Any], out: Array | None) -> Array:
-        """The result of ``op``, written into ``out`` if it is given."""
+        """The result of ``op``, written into ``out`` if it is given; None if ``op`` writes in place."""
 
     def asarray(self, data: Any, dtype: DType | None, device: Device) -> Array:
         """``data`` as an array of this backend; shares memory where it can."""

@@ -7,17 +7,24 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from gradflow.backend import loops
 from gradflow.device import CPU, Device
 from gradflow.dtypes import DType
 from gradflow.op import Op
 
 
 class CpuBackend:
-    """Runs every op by its reference: ``forward`` with NumPy as the namespace."""
+    """Runs an op by its reference, ``forward`` with NumPy as the namespace, or by its loop where that pays."""
 
     xp = np
 
     def run(self, op: Op, arrays: list[Any], attrs: dict[str, Any], out: Any | None) -> Any:
+        if op.loop is not None and loops.suits(arrays) and (loop := loops.compiled(op.loop)) is not None:
+            loop(*arrays, **attrs)
+            return None
+        if op.mutates:
+            op.forward(np, *arrays, **attrs)
+            return None
         result = op.forward(np, *arrays, out=out, **attrs)
         # NumPy turns 0-d results into scalars, which are immutable and have no memory of their own
         return result if type(result) is np.ndarray else np.asarray(result)

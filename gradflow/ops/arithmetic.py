@@ -226,16 +226,20 @@ def minimum(a: TensorLike, b: TensorLike) -> Tensor:
     return apply(_minimum, a, b)
 
 
-def _share(g: Tensor, winner: Any, other: Any) -> Tensor:
-    """The part of ``g`` for ``winner``: all of it where it is greater than ``other``, half where they are equal."""
-    return where(equal(winner, other), 0.5 * g, where(greater(winner, other), g, 0.0))
+def _share_of_greater(g: Tensor, a: Any, b: Any) -> Tensor:
+    """The part of ``g`` for ``a``: all of it where it is greater than ``b``, half where they are equal."""
+    return where(equal(a, b), 0.5 * g, where(greater(a, b), g, 0.0))
+
+
+def _share_of_less(g: Tensor, a: Any, b: Any) -> Tensor:
+    return _share_of_greater(g, b, a)
 
 
 _maximum = Op(
     name="maximum",
     forward=lambda xp, a, b, *, out=None: xp.maximum(a, b, out=out),
     spec=elementwise("maximum", np.maximum),
-    vjp=(lambda g, a, b: _share(g, a, b), lambda g, a, b: _share(g, b, a)),
+    vjp=(_share_of_greater, _share_of_less),
     partials=("(a > b) + (a == b) / 2", "(b > a) + (a == b) / 2"),
     samples=binary(),
 )
@@ -244,7 +248,7 @@ _minimum = Op(
     name="minimum",
     forward=lambda xp, a, b, *, out=None: xp.minimum(a, b, out=out),
     spec=elementwise("minimum", np.minimum),
-    vjp=(lambda g, a, b: _share(g, b, a), lambda g, a, b: _share(g, a, b)),
+    vjp=(_share_of_less, _share_of_greater),
     partials=("(a < b) + (a == b) / 2", "(b < a) + (a == b) / 2"),
     samples=binary(),
 )

@@ -30,7 +30,7 @@ from gradflow.ops import (
     softmax,
     statistics,
     trigonometric,
-    update,
+    write,
 )
 from gradflow.tensor import Tensor, TensorLike
 
@@ -109,9 +109,9 @@ class Methods:
         return linalg.matmul(other, self)
 
     astype = cast.astype
-    copy_ = update.copy_
-    add_ = update.add_
-    multiply_ = update.multiply_
+    copy_ = write.copy_
+    add_ = write.add_
+    multiply_ = write.multiply_
     exp = elementwise.exp
     expm1 = elementwise.expm1
     log = elementwise.log

@@ -11,7 +11,7 @@ from gradflow.op import Op, Spec
 from gradflow.ops.create import asarray
 from gradflow.ops.precision import Array, precision, room, stored
 from gradflow.ops.shape import reshape
-from gradflow.ops.standardize import _standardize, like_x
+from gradflow.ops.standardize import _standardize, like_x, sum_of_products
 from gradflow.samples import Given, Real, sample
 from gradflow.shapes import Axes, Shape, as_shape
 from gradflow.tensor import Tensor, TensorLike
@@ -179,14 +179,14 @@ def _track_forward(xp: Any, mean: Array, var: Array, batches: Array, x: Array, *
     count = x.size // x.shape[1]
     new_mean = x.sum(axis=axes, dtype=working, keepdims=True) / count
     distance = xp.subtract(x, new_mean, dtype=working)
-    new_var = (distance * distance).sum(axis=axes) / (count - 1)
+    new_var = sum_of_products(xp, distance, distance, axes) / (count - 1)
     if batches is not None:
         batches += 1
     share = 1 / float(batches) if momentum is None else momentum
     mean *= 1 - share
     mean += share * new_mean.reshape(mean.shape)
     var *= 1 - share
-    var += share * new_var
+    var += share * new_var.reshape(var.shape)
 
 
 def _track_spec(mean: Spec, var: Spec, batches: Spec, x: Spec, momentum: float | None) -> None:

@@ -9,18 +9,30 @@ from gradflow.dtypes import DType
 from gradflow.op import Op, Spec
 from gradflow.ops.precision import Array, float_dtype, precision, room, stored
 from gradflow.samples import Real, sample
-from gradflow.shapes import Axes, size_of
+from gradflow.shapes import Axes, Shape, reduced, size_of
 from gradflow.tensor import Tensor
+
+
+def sum_of_products(xp: Any, a: Array, b: Array, axes: Axes) -> Array:
+    """``(a * b).sum(axes, keepdims=True)``, without an array of the products."""
+    letters = "abcdefghijklmnop"[: a.ndim]
+    kept = "".join(letter for axis, letter in enumerate(letters) if axis not in axes)
+    return xp.einsum(f"{letters},{letters}->{kept}", a, b).reshape(reduced(a.shape, axes, True))
+
+
+def _count(x: Array, axes: Axes) -> int:
+    return max(1, size_of(tuple(x.shape[axis] for axis in axes)))
 
 
 def _standard(
     xp: Any, x: Array, axes: Axes, eps: float, working: DType, out: Array | None = None
 ) -> tuple[Array, Array]:
     """``x`` with mean 0 and variance 1 over ``axes``, and what it was multiplied by for that."""
-    count = max(1, size_of(tuple(x.shape[axis] for axis in axes)))
-    mean = x.sum(axis=axes, dtype=working, keepdims=True) / count
+    count = _count(x, axes)
+    mean = x.sum(axis=axes, dtype=working, keepdims=True)
+    mean /= count
     z = xp.subtract(x, mean, dtype=working, out=room(out, working))
-    factor = (z * z).sum(axis=axes, keepdims=True)
+    factor = sum_of_products(xp, z, z, axes)
     factor /= count
     factor += eps
     factor = 1 / xp.sqrt(factor, out=factor)
@@ -44,14 +56,25 @@ def _standardize_grad_forward(
     xp: Any, g: Array, x: Array, weight: Array, *, axes: Axes, eps: float, out: Array | None = None
 ) -> Array:
     dtype, working = precision(g, x, weight)
+    count = _count(x, axes)
     z, factor = _standard(xp, x, axes, eps, working, out)
-    h = g if weight is None else xp.multiply(g, weight, dtype=working)
-    count = max(1, size_of(tuple(x.shape[axis] for axis in axes)))
-    z *= (h * z).sum(axis=axes, dtype=working, keepdims=True) / count
-    z += h.sum(axis=axes, dtype=working, keepdims=True) / count
+    h = xp.asarray(g, working) if weight is None else xp.multiply(g, weight, dtype=working)
+    z *= sum_of_products(xp, h, z, axes) / count
+    z += h.sum(axis=axes, keepdims=True) / count
     xp.subtract(h, z, out=z)
     z *= factor
     return stored(z, dtype, out)
+
+
+def _weight_grad_forward(
+    xp: Any, g: Array, x: Array, *, axes: Axes, eps: float, shape: Shape, out: Array | None = None
+) -> Array:
+    dtype, working = precision(g, x)
+    z, _ = _standard(xp, x, axes, eps, working)
+    broadcast = (1,) * (x.ndim - len(shape)) + shape
+    summed = tuple(axis for axis, size in enumerate(broadcast) if size != x.shape[axis])
+    total = sum_of_products(xp, xp.asarray(g, working), z, summed)
+    return stored(total.reshape(shape), dtype, out)
 
 
 def like_x(x: Spec, *others: Spec) -> Spec:
@@ -78,6 +101,23 @@ def _grad_by_g(g2: Tensor, x: Tensor, weight: Any, axes: Axes, eps: float) -> Te
     return part if weight is None else part * weight
 
 
+# the gradient of _standardize in its weight, of ``shape``, given that of its result, ``g``
+_weight_grad: Op = Op(
+    name="standardize_weight_grad",
+    forward=_weight_grad_forward,
+    spec=lambda g, x, axes, eps, shape: Spec(shape, float_dtype(g.dtype, x.dtype)),
+    vjp=(
+        lambda g2, x, axes, eps: apply(_standardize, x, g2, None, axes=axes, eps=eps),
+        lambda g2, g, x, axes, eps: apply(_standardize_grad, g, x, g2, axes=axes, eps=eps),
+    ),
+    samples=(
+        sample(Real((5, 3)), Real((5, 3)), axes=(0,), eps=1e-5, shape=(3,)),
+        sample(Real((4, 3)), Real((4, 3)), axes=(1,), eps=0.1, shape=(3,)),
+        sample(Real((2, 3, 4)), Real((2, 3, 4)), axes=(0, 2), eps=1e-3, shape=(3, 1)),
+        sample(Real((0, 3)), Real((0, 3)), axes=(1,), eps=1e-5, shape=(3,)),
+    ),
+)
+
 _standardize_grad: Op = Op(
     name="standardize_grad",
     forward=_standardize_grad_forward,
@@ -102,7 +142,9 @@ _standardize: Op = Op(
     spec=lambda x, weight, bias, axes, eps: like_x(x, weight, bias),
     vjp=(
         lambda g, x, weight, axes, eps: apply(_standardize_grad, g, x, weight, axes=axes, eps=eps),
-        lambda g, x, axes, eps: g * apply(_standardize, x, None, None, axes=axes, eps=eps),
+        lambda g, x, specs, axes, eps, into: apply(
+            _weight_grad, g, x, axes=axes, eps=eps, shape=specs[1].shape, into=into
+        ),
         lambda g: g,
     ),
     samples=(

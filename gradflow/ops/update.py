@@ -1,4 +1,4 @@
-"""Updates in place: the ops that write into their inputs, optimizers' steps among them."""
+"""The steps of optimizers: ops that write into their inputs."""
 
 from __future__ import annotations
 
@@ -6,69 +6,15 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from gradflow.dispatch import apply
 from gradflow.errors import ShapeError
 from gradflow.op import Op, Spec
 from gradflow.samples import Given, Real, sample
-from gradflow.shapes import broadcast
-from gradflow.tensor import Tensor, TensorLike
+from gradflow.tensor import Tensor
 
 CHUNK = 32768  # elements updated at a time, so that the passes over them find them in the L2 cache
-
-
-def copy_(x: Tensor, source: TensorLike) -> Tensor:
-    """Write ``source`` over the elements of ``x``, in place, and return ``x``.
-
-    Raises GradientError outside ``no_grad`` if either requires grad, ShapeError if ``source`` does not broadcast.
-
-    >>> import gradflow as gf
-    >>> gf.zeros(2).copy_(1.5)
-    tensor([1.5, 1.5])
-    """
-    return apply(_copy_, x, source)
-
-
-def add_(x: Tensor, other: TensorLike) -> Tensor:
-    """Add ``other`` to the elements of ``x``, in place, and return ``x``.
-
-    >>> import gradflow as gf
-    >>> gf.zeros(2).add_(1.5)
-    tensor([1.5, 1.5])
-    """
-    return apply(_add_, x, other)
-
-
-def multiply_(x: Tensor, other: TensorLike) -> Tensor:
-    """Multiply the elements of ``x`` by ``other``, in place, and return ``x``.
-
-    >>> import gradflow as gf
-    >>> gf.ones(2).multiply_(1.5)
-    tensor([1.5, 1.5])
-    """
-    return apply(_multiply_, x, other)
-
-
-def _fits(x: Spec, other: Spec) -> None:
-    if broadcast("write in place", x.shape, other.shape) != x.shape:
-        raise ShapeError(f"write in place: {other.shape} does not broadcast to {x.shape}")
-
-
-def _copy_forward(xp: Any, x: Any, source: Any) -> None:
-    x[...] = source
-
-
-def _add_forward(xp: Any, x: Any, other: Any) -> None:
-    xp.add(x, other, out=x, casting="same_kind")
-
-
-def _multiply_forward(xp: Any, x: Any, other: Any) -> None:
-    xp.multiply(x, other, out=x, casting="same_kind")
-
-
-_WRITES = (sample(Real((3, 4)), Real((4,))), sample(Real((0, 4)), 2.0), sample(Real(()), 2.0))
-_copy_ = Op(name="copy_", forward=_copy_forward, spec=_fits, mutates=(0,), samples=_WRITES)
-_add_ = Op(name="add_", forward=_add_forward, spec=_fits, mutates=(0,), samples=_WRITES)
-_multiply_ = Op(name="multiply_", forward=_multiply_forward, spec=_fits, mutates=(0,), samples=_WRITES)
 
 
 def _alike(p: Spec, g: Spec, *others: Spec, **attrs: Any) -> None:
@@ -173,6 +119,49 @@ def _adam_forward(
         xp.subtract(p_, t, out=p_)
 
 
+def _adam_loop(
+    p: Any, g: Any, m: Any, v: Any, v_max: Any, step: Any, lr: Any,
+    beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool,
+) -> None:  # fmt: skip
+    step[()] += 1
+    root = math.sqrt(1 - beta2 ** step[()])
+    number = p.dtype.type  # what numbers must be for float32 to be computed in float32
+    scale = number(lr[()] * root / (1 - beta1 ** step[()]))
+    shrink = number(1 - lr[()] * weight_decay if decoupled else 1)
+    decay = number(0 if decoupled else weight_decay)
+    sign = number(-1 if maximize else 1)
+    b1, b2, c1, c2, e = number(beta1), number(beta2), number(1 - beta1), number(1 - beta2), number(eps * root)
+    for i in range(p.size):
+        x = p[i] * shrink
+        descent = sign * g[i] + decay * p[i]
+        m[i] = b1 * m[i] + c1 * descent
+        second = b2 * v[i] + c2 * (descent * descent)
+        v[i] = second
+        if v_max is not None:
+            if second > v_max[i] or np.isnan(second):
+                v_max[i] = second
+            second = v_max[i]
+        p[i] = x - scale * (m[i] / (np.sqrt(second) + e))
+
+
+def _sgd_loop(
+    p: Any, g: Any, velocity: Any, step: Any, lr: Any,
+    momentum: float, dampening: float, nesterov: bool, weight_decay: float, maximize: bool,
+) -> None:  # fmt: skip
+    number = p.dtype.type
+    first = step[()] == 0
+    step[()] += 1
+    keep, gain = number(0 if first else momentum), number(1 if first else 1 - dampening)
+    ahead, rate = number(momentum), number(lr[()])
+    decay, sign = number(weight_decay), number(-1 if maximize else 1)
+    for i in range(p.size):
+        descent = sign * g[i] + decay * p[i]
+        if velocity is not None:
+            velocity[i] = keep * velocity[i] + gain * descent
+            descent = descent + ahead * velocity[i] if nesterov else velocity[i]
+        p[i] -= rate * descent
+
+
 def _counter(value: float) -> Given:
     return Given(value, "float64")
 
@@ -180,6 +169,7 @@ def _counter(value: float) -> Given:
 _sgd_update = Op(
     name="sgd_update",
     forward=_sgd_forward,
+    loop=_sgd_loop,
     spec=_alike,
     mutates=(0, 2, 3),
     samples=tuple(
@@ -196,11 +186,13 @@ _sgd_update = Op(
 _adam_update = Op(
     name="adam_update",
     forward=_adam_forward,
+    loop=_adam_loop,
     spec=_alike,
     mutates=(0, 2, 3, 4, 5),
     samples=tuple(
         sample(
-            Real((7,)), Real((7,)), Real((7,)), Real((7,), 0.1, 1.0), Real((7,), 0.05, 0.06), _counter(3.0), _counter(0.1),
+            Real((7,)), Real((7,)), Real((7,)), Real((7,), 0.1, 1.0), Real((7,), 0.05, 0.06),
+            _counter(3.0), _counter(0.1),
             beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=decay, decoupled=decoupled, maximize=maximize,
         )
         for decay, decoupled, maximize in [(0.0, False, False), (0.1, False, True), (0.1, True, False)]

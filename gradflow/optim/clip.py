@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from gradflow import dtypes
-from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError, GradientError
 from gradflow.mode import recording
-from gradflow.op import Op, Spec
 from gradflow.ops.arithmetic import minimum
+from gradflow.ops.joint_norm import joint_norm
 from gradflow.optim.arena import Slot, gather, runs
-from gradflow.samples import Real, sample
 from gradflow.tensor import Tensor, tensor
 
 
@@ -39,7 +35,7 @@ def clip_grad_norm_(
     if not flat:
         return tensor(0.0)
     with recording(False):
-        norm = apply(_joint_norm, *flat)
+        norm = joint_norm(*flat)
         if error_if_nonfinite and not bool(norm < float("inf")):
             raise GradientError(f"clip_grad_norm_: the norm of the gradients is {norm.item()}; nothing was scaled")
         factor = minimum(max_norm / (norm + 1e-6), 1.0)
@@ -74,20 +70,3 @@ def _flat_gradients(parameters: Iterable[Tensor] | Tensor) -> list[Tensor]:
         gather(p)
     elsewhere = [p.grad.detach() for p in present if p.grad is not None and not isinstance(p.grad_slot, Slot)]
     return [*(run.gradients for run in runs(settled)), *elsewhere]
-
-
-def _joint_norm_forward(xp: Any, *arrays: Any, out: Any = None) -> Any:
-    total = sum(xp.vdot(x, x).astype(dtypes.float64) for x in arrays)
-    result = xp.sqrt(total).astype(arrays[0].dtype)
-    if out is None:
-        return result
-    out[...] = result
-    return out
-
-
-_joint_norm = Op(
-    name="joint_norm",
-    forward=_joint_norm_forward,
-    spec=lambda first, *others: Spec((), first.dtype),
-    samples=(sample(Real((7,))), sample(Real((3, 4)), Real((2,)), Real((0,)))),
-)

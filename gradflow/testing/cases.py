@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from gradflow import ops
 from gradflow.dispatch import apply
 from gradflow.dtypes import DType, DTypeLike, as_dtype
 from gradflow.dtypes import tolerance as relative_tolerance
@@ -17,6 +20,8 @@ from gradflow.tensor import Tensor, operand
 
 def cases() -> list[tuple[Op, Sample]]:
     """All pairs of an op and one of its samples."""
+    for module in pkgutil.iter_modules(ops.__path__, f"{ops.__name__}."):
+        importlib.import_module(module.name)  # some families are loaded when first used; here all are wanted
     return [(op, sample) for op in OPS.values() for sample in op.samples]
 
 

@@ -34,8 +34,8 @@ def gradcheck(f: Callable[..., Tensor], *inputs: Any, order: int = 2, seed: int 
     given = [operand(x) for x in inputs]
     floating = [i for i, x in enumerate(given) if isinstance(x, Tensor) and dtypes.is_floating(x.dtype)]
     for i in floating:
-        if given[i].dtype != dtypes.float64:  # type: ignore[union-attr]
-            raise DTypeError(f"gradcheck: input {i} is {given[i].dtype}; finite differences need float64")  # type: ignore[union-attr]
+        if given[i].dtype != dtypes.float64:
+            raise DTypeError(f"gradcheck: input {i} is {given[i].dtype}; finite differences need float64")
     _check(f, given, floating, order, rng, 1)
 
 

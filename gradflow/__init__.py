@@ -1,11 +1,27 @@
 """Gradients and training for the arrays you already have: NumPy on the CPU, CuPy on CUDA."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from gradflow.device import Device, device
-from gradflow.dtypes import float16, float32, float64, get_default_dtype, int32, int64, set_default_dtype
+from gradflow.dtypes import bool_ as bool
+from gradflow.dtypes import (
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    int8,
+    int16,
+    int32,
+    int64,
+    set_default_dtype,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
 from gradflow.mode import enable_grad, no_grad
-from gradflow.ops import methods as _methods
+from gradflow.ops import methods as _methods  # noqa: F401 - gives Tensor its methods
 from gradflow.ops import random
 from gradflow.ops.activation import sigmoid, silu, softplus
 from gradflow.ops.arithmetic import (
@@ -101,11 +117,172 @@ from gradflow.ops.trigonometric import (
 )
 from gradflow.tensor import Tensor, tensor
 
-if TYPE_CHECKING:
+if _TYPE_CHECKING:
     from gradflow import data, nn, optim, serialize, testing, train
     from gradflow.explanation import explain
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Device",
+    "Tensor",
+    "abs",
+    "add",
+    "all",
+    "any",
+    "arange",
+    "arccos",
+    "arcsin",
+    "arctan",
+    "arctan2",
+    "argmax",
+    "argmin",
+    "asarray",
+    "astype",
+    "bitwise_and",
+    "bitwise_invert",
+    "bitwise_left_shift",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
+    "bool",
+    "broadcast_arrays",
+    "broadcast_to",
+    "ceil",
+    "clip",
+    "concat",
+    "cos",
+    "cosh",
+    "count_nonzero",
+    "cumsum",
+    "data",
+    "device",
+    "diag",
+    "diagonal",
+    "divide",
+    "dot",
+    "einsum",
+    "elu",
+    "embedding",
+    "enable_grad",
+    "equal",
+    "erf",
+    "exp",
+    "expand_dims",
+    "explain",
+    "expm1",
+    "eye",
+    "flatten",
+    "flip",
+    "float16",
+    "float32",
+    "float64",
+    "floor",
+    "floor_divide",
+    "from_numpy",
+    "full",
+    "full_like",
+    "gelu",
+    "get_default_dtype",
+    "greater",
+    "greater_equal",
+    "hardtanh",
+    "hypot",
+    "int16",
+    "int32",
+    "int64",
+    "int8",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "leaky_relu",
+    "less",
+    "less_equal",
+    "linear",
+    "linspace",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "log_softmax",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "logsumexp",
+    "manual_seed",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "moveaxis",
+    "multiply",
+    "negative",
+    "nn",
+    "no_grad",
+    "norm",
+    "not_equal",
+    "one_hot",
+    "ones",
+    "ones_like",
+    "optim",
+    "outer",
+    "pad",
+    "permute_dims",
+    "power",
+    "prod",
+    "random",
+    "ravel",
+    "reciprocal",
+    "relu",
+    "remainder",
+    "repeat",
+    "reshape",
+    "roll",
+    "round",
+    "selu",
+    "serialize",
+    "set_default_dtype",
+    "sigmoid",
+    "sign",
+    "silu",
+    "sin",
+    "sinh",
+    "softmax",
+    "softplus",
+    "split",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "std",
+    "subtract",
+    "sum",
+    "swapaxes",
+    "take",
+    "take_along_axis",
+    "tan",
+    "tanh",
+    "tensor",
+    "tensordot",
+    "testing",
+    "tile",
+    "train",
+    "transpose",
+    "tril",
+    "triu",
+    "uint16",
+    "uint32",
+    "uint64",
+    "uint8",
+    "var",
+    "vecdot",
+    "where",
+    "zeros",
+    "zeros_like",
+]
 
 # loaded when first used, so that importing gradflow costs little more than importing NumPy
 _LATER = {
@@ -118,10 +295,8 @@ _LATER = {
     "train": "gradflow.train",
 }
 
-__all__ = sorted([name for name in globals() if not name.startswith("_")] + list(_LATER))
 
-
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     if name not in _LATER:
         raise AttributeError(f"module 'gradflow' has no attribute {name!r}")
     from importlib import import_module

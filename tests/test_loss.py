@@ -281,6 +281,26 @@ def test_cross_entropy_of_probabilities_agrees_with_torch(problem, smoothing, ra
     agree_with_torch(F.cross_entropy, theirs, x, p, weight, **options)
 
 
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_many_classes_agree_with_torch(rng, smoothing, reduction):
+    x, labels = 3 * rng.standard_normal((20, 100)), rng.integers(0, 100, 20)
+    probabilities, theirs = rng.dirichlet(np.ones(100), 20), torch_functional().cross_entropy
+    for target in (labels, probabilities):
+        agree_with_torch(F.cross_entropy, theirs, x, target, reduction=reduction, label_smoothing=smoothing)
+
+
+@pytest.mark.parametrize("classes", [3, 100])
+def test_float16_logits_give_a_float16_loss_computed_in_float32(rng, classes):
+    x = gf.tensor((3 * rng.standard_normal((2000, classes))).astype("float16"), requires_grad=True)
+    labels = rng.integers(0, classes, 2000)
+    loss = F.cross_entropy(x, labels, reduction="mean")
+    exact = F.cross_entropy(x.detach().astype("float64"), labels)
+    assert loss.dtype == gf.float16 and loss.item() == pytest.approx(exact.item(), rel=1e-3)
+    loss.backward()
+    assert x.grad.dtype == gf.float16 and np.abs(x.grad.numpy()).sum() > 0
+
+
 @pytest.mark.parametrize("classes", [2, 10, 1000])
 def test_equal_logits_cost_the_logarithm_of_the_number_of_classes(classes):
     x = gf.zeros((4, classes), requires_grad=True)

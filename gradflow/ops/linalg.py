@@ -33,9 +33,9 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     _check_inner(a.shape, b.shape)
     row = a if a.ndim > 1 else reshape(a, (1, *a.shape))
     column = b if b.ndim > 1 else reshape(b, (*b.shape, 1))
-    product = apply(_matmul, row, column, transpose_a=False, transpose_b=False)
-    kept = product.shape[: -2 if a.ndim == 1 else -1] + (product.shape[-1:] if b.ndim > 1 else ())
-    return reshape(product, kept)
+    out = apply(_matmul, row, column, transpose_a=False, transpose_b=False)
+    kept = out.shape[: -2 if a.ndim == 1 else -1] + (out.shape[-1:] if b.ndim > 1 else ())
+    return reshape(out, kept)
 
 
 def _check_inner(a: Shape, b: Shape) -> None:
@@ -146,9 +146,8 @@ def _linear_spec(x: Spec, weight: Spec, bias: Spec) -> Spec:
 
 def _linear_forward(xp: Any, x: Any, weight: Any, bias: Any, *, out: Any = None) -> Any:
     if 1 < len(x) <= FEW_ROWS and weight.size >= LARGE_WEIGHT:
-        product = xp.matmul(weight, x.T).T
-        return xp.add(product, 0 if bias is None else bias, out=out, order="C")
-    out = xp.matmul(x, weight.T, out=out)
+        return xp.add(product(xp, weight, x.T).T, 0 if bias is None else bias, out=out, order="C")
+    out = product(xp, x, weight.T, out)
     return out if bias is None else xp.add(out, bias, out=out)
 
 
@@ -165,6 +164,7 @@ _linear = Op(
         sample(Real((3, 4)), Real((2, 4)), Real((2,))),
         sample(Real((3, 4)), Real((2, 4)), None),
         sample(Real((0, 4)), Real((2, 4)), Real((2,))),
+        sample(Real((2, 512)), Real((256, 512)), Real((256,))),  # few rows and a large weight
     ),
     workloads=(
         sample(Real((128, 784)), Real((256, 784)), Real((256,))),

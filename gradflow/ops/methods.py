@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradflow import tape
 from gradflow.ops import (
@@ -35,33 +36,38 @@ from gradflow.ops import (
 from gradflow.tensor import Tensor, TensorLike
 
 
+# written out, since mypy infers no types for lambdas in a module that it checks before this one
+Unary = Callable[[Any], Tensor]
+Binary = Callable[[Any, TensorLike], Tensor]
+
+
 class Methods:
     """What a Tensor can do. A type checker sees it as a base of Tensor; at run time the loop below puts it there."""
 
     backward = tape.backward
 
-    __add__ = arithmetic.add
-    __sub__ = arithmetic.subtract
-    __mul__ = arithmetic.multiply
-    __truediv__ = arithmetic.divide
-    __floordiv__ = arithmetic.floor_divide
-    __mod__ = arithmetic.remainder
-    __pow__ = arithmetic.power
-    __matmul__ = linalg.matmul
-    __neg__ = arithmetic.negative
-    __abs__ = elementwise.abs
-    __invert__ = logic.bitwise_invert
-    __and__ = logic.bitwise_and
-    __or__ = logic.bitwise_or
-    __xor__ = logic.bitwise_xor
-    __lshift__ = logic.bitwise_left_shift
-    __rshift__ = logic.bitwise_right_shift
-    __lt__ = comparison.less
-    __le__ = comparison.less_equal
-    __gt__ = comparison.greater
-    __ge__ = comparison.greater_equal
-    __eq__ = comparison.equal  # type: ignore[assignment]
-    __ne__ = comparison.not_equal  # type: ignore[assignment]
+    __add__: ClassVar[Binary] = arithmetic.add
+    __sub__: ClassVar[Binary] = arithmetic.subtract
+    __mul__: ClassVar[Binary] = arithmetic.multiply
+    __truediv__: ClassVar[Binary] = arithmetic.divide
+    __floordiv__: ClassVar[Binary] = arithmetic.floor_divide
+    __mod__: ClassVar[Binary] = arithmetic.remainder
+    __pow__: ClassVar[Binary] = arithmetic.power
+    __matmul__: ClassVar[Binary] = linalg.matmul
+    __neg__: ClassVar[Unary] = arithmetic.negative
+    __abs__: ClassVar[Unary] = elementwise.abs
+    __invert__: ClassVar[Unary] = logic.bitwise_invert
+    __and__: ClassVar[Binary] = logic.bitwise_and
+    __or__: ClassVar[Binary] = logic.bitwise_or
+    __xor__: ClassVar[Binary] = logic.bitwise_xor
+    __lshift__: ClassVar[Binary] = logic.bitwise_left_shift
+    __rshift__: ClassVar[Binary] = logic.bitwise_right_shift
+    __lt__: ClassVar[Binary] = comparison.less
+    __le__: ClassVar[Binary] = comparison.less_equal
+    __gt__: ClassVar[Binary] = comparison.greater
+    __ge__: ClassVar[Binary] = comparison.greater_equal
+    __eq__: ClassVar[Binary] = comparison.equal  # type: ignore[assignment]
+    __ne__: ClassVar[Binary] = comparison.not_equal  # type: ignore[assignment]
 
     def __radd__(self, other: TensorLike) -> Tensor:
         return arithmetic.add(other, self)
@@ -186,6 +192,11 @@ class Methods:
         return shape.transpose(
             self, (axes[0] if isinstance(axes[0], (tuple, list)) else axes) if axes else None
         )
+
+    @property
+    def mT(self) -> Tensor:
+        """The transpose of each matrix: the last two dimensions exchanged."""
+        return shape.swapaxes(self, -1, -2)
 
     @property
     def T(self) -> Tensor:

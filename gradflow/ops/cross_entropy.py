@@ -66,7 +66,7 @@ def cross_entropy(
     if ignore_index != IGNORED:
         raise ArgumentError(
             "cross_entropy: ignore_index is for integer labels, and the target is floating: probabilities; "
-            "give rows to be left out the weight 0, or convert labels with .astype('int64')"
+            "set the probabilities of rows to be left out to 0, or convert labels with .astype('int64')"
         )
     weights = None if weight is None else asarray(weight)
     return _of_probabilities(logits, target, weights, reduction, smoothing)
@@ -89,7 +89,7 @@ def _of_probabilities(
     if weight is not None:
         shares = shares * weight
     out = apply(_soft_cross_entropy, x, shares, reduction=reduction)
-    return reshape(out, each) if reduction == "none" else out
+    return reshape(out, each) if reduction == "none" and out.shape != each else out
 
 
 def _forward(
@@ -197,6 +197,18 @@ _SAMPLES = (
     sample(Real((0, 3)), Given([], "int64"), _WEIGHT, label_smoothing=0.0, ignore_index=-100, reduction="sum"),
 )
 
+_LARGE = tuple(
+    sample(
+        Real((rows, classes)),
+        Integer((rows,), 0, classes),
+        None,
+        label_smoothing=0.0,
+        ignore_index=-100,
+        reduction="mean",
+    )
+    for rows, classes in [(128, 10), (64, 1000)]
+)
+
 _cross_entropy_grad: Op = Op(
     name="cross_entropy_grad",
     forward=_grad_forward,
@@ -205,6 +217,7 @@ _cross_entropy_grad: Op = Op(
     samples=tuple(
         sample(Real((4,) if each.attrs["reduction"] == "none" else ()), *each.inputs, **each.attrs) for each in _SAMPLES
     ),
+    workloads=tuple(sample(Real(), *each.inputs, **each.attrs) for each in _LARGE),
 )
 
 _cross_entropy: Op = Op(
@@ -215,15 +228,5 @@ _cross_entropy: Op = Op(
     ),
     vjp=(_by_logits, None, _by_weight),
     samples=_SAMPLES,
-    workloads=tuple(
-        sample(
-            Real((rows, classes)),
-            Integer((rows,), 0, classes),
-            None,
-            label_smoothing=0.0,
-            ignore_index=-100,
-            reduction="mean",
-        )
-        for rows, classes in [(128, 10), (64, 1000)]
-    ),
+    workloads=_LARGE,
 )

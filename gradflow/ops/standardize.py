@@ -134,6 +134,9 @@ _standardize_grad: Op = Op(
         sample(Real((2, 3, 4)), Real((2, 3, 4)), Real((3, 1)), axes=(0, 2), eps=1e-3),
         sample(Real((0, 3)), Real((0, 3)), Real((3,)), axes=(1,), eps=1e-5),
     ),
+    workloads=tuple(
+        sample(Real((128, 256)), Real((128, 256)), Real((256,)), axes=axes, eps=1e-5) for axes in [(0,), (1,)]
+    ),
 )
 
 _standardize: Op = Op(
@@ -154,4 +157,5 @@ _standardize: Op = Op(
         sample(Real((2, 3, 4)), Real((3, 1)), Real((3, 1)), axes=(0, 2), eps=1e-3),
         sample(Real((0, 3)), Real((3,)), Real((3,)), axes=(1,), eps=1e-5),
     ),
+    workloads=tuple(sample(Real((128, 256)), Real((256,)), Real((256,)), axes=axes, eps=1e-5) for axes in [(0,), (1,)]),
 )

@@ -38,7 +38,7 @@ def metadata(wheel: Path) -> Message:
 
 def files_of(folder: str, installed: str) -> set[str]:
     """Where the files of a folder of the checkout belong in an installation."""
-    files = (path for path in (CHECKOUT / folder).rglob("*") if path.is_file() and path.suffix != ".pyc")
+    files = (path for path in (CHECKOUT / folder).rglob("*") if path.is_file() and path.parent.name != "__pycache__")
     return {f"{installed}/{path.relative_to(CHECKOUT / folder).as_posix()}" for path in files}
 
 

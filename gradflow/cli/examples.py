@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import zipfile
 import zlib
@@ -73,42 +72,46 @@ def _labels(source: str, y: NDArray[Any], count: int) -> Labels:
 
 
 def _read_npy(path: Path) -> NDArray[Any]:
-    try:
-        with reading(path) as file:
+    with reading(path) as file:
+        try:
             array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
             return array
-    except (ValueError, MemoryError) as error:
-        raise DataError(f"{path} is damaged or no .npy file ({error}); write it with np.save") from error
+        except (ValueError, MemoryError) as error:
+            raise DataError(f"{path} is damaged or no .npy file ({error}); write it with np.save") from error
 
 
 def _read_npz(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    try:
-        with reading(path) as file, np.load(file, allow_pickle=False) as archive:
-            held = list(archive)
-            for x, y in LAYOUTS:
-                if x in held:
-                    return archive[x], archive[y] if y in held else None
-            if len(held) == 1:
-                return archive[held[0]], None
-    except (ValueError, AttributeError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is damaged or no .npz file ({error}); write it with np.savez") from error
+    with reading(path) as file:
+        if not zipfile.is_zipfile(file):  # np.load would take it for a pickle, and advise to trust it
+            raise DataError(f"{path} is damaged or no .npz file; write it with np.savez")
+        file.seek(0)
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                held = list(archive)
+                for x, y in LAYOUTS:
+                    if x in held:
+                        return archive[x], archive[y] if y in held else None
+                if len(held) == 1:
+                    return archive[held[0]], None
+        except (ValueError, RuntimeError, MemoryError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise DataError(f"{path} is damaged or no .npz file ({error}); write it with np.savez") from error
     raise DataError(f"{path} holds the arrays {', '.join(held) or '(none)'}; give x, and y if there are labels")
 
 
 def _from_table(path: Path, features: int) -> Examples:
     with reading(path) as file, TextIOWrapper(file, encoding="utf-8-sig") as text:
         try:
-            lines = [line for line in text if line.strip()]
+            lines = [(number, line) for number, line in enumerate(text, 1) if line.strip()]
         except UnicodeDecodeError as error:
             raise DataError(f"{path} is not UTF-8 text ({error}); save it as such") from error
-    if lines and not any(map(_is_number, next(csv.reader(lines[:1])))):
+    if lines and not any(map(_is_number, lines[0][1].split(","))):
         del lines[0]  # a header
     if not lines:
         raise DataError(f"{path} holds no examples; give one a line")
     try:
-        table = np.loadtxt(lines, delimiter=",", comments=None, quotechar='"', ndmin=2)
+        table = np.loadtxt([line for _, line in lines], delimiter=",", comments=None, quotechar='"', ndmin=2)
     except ValueError as error:
-        raise DataError(f"{path}: {error}; give numbers, as many in each line") from error
+        raise DataError(f"{path}: {_fault(lines) or error}; repair or drop that line") from error
     if table.shape[1] == features:
         return _checked(str(path), table, None, features)
     if table.shape[1] == features + 1:
@@ -119,9 +122,22 @@ def _from_table(path: Path, features: int) -> Examples:
     )
 
 
+def _fault(lines: list[tuple[int, str]]) -> str | None:
+    """What is wrong with lines that would not parse, if it can be told."""
+    columns = lines[0][1].count(",") + 1
+    for number, line in lines:
+        cells = line.strip().split(",")
+        if len(cells) != columns:
+            return f"line {number} has {len(cells)} columns, line {lines[0][0]} has {columns}"
+        for column, cell in enumerate(cells, 1):
+            if not _is_number(cell):
+                return f"line {number}, column {column} is {cell!r} and not a number"
+    return None
+
+
 def _is_number(cell: str) -> bool:
     try:
-        float(cell)
+        float(cell.strip().strip('"'))
     except ValueError:
         return False
     return True

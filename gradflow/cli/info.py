@@ -7,7 +7,7 @@ import ctypes
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -45,13 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
         "cpu": f"{_cores()} cores",
         "cuda": _cuda(),
     }
-    _print_table([(name, fact) for name, fact in facts.items()])
+    _print_table(list(facts.items()))
     print("\nextras")
     _print_table([(f"  {extra}", adds, _state(extra, packages)) for extra, (packages, adds) in EXTRAS.items()])
     return 0
 
 
-def _print_table(rows: list[tuple[str, ...]]) -> None:
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -106,5 +106,6 @@ def _openblas() -> Iterator[str]:
             core = getattr(library, f"{prefix}openblas_get_corename{suffix}", None)
             if threads is not None and core is not None:
                 core.restype = ctypes.c_char_p
-                yield f"{threads()} threads (OPENBLAS_NUM_THREADS sets them), {core().decode()} kernels"
+                count = threads()
+                yield f"{count} thread{'s' * (count != 1)} (OPENBLAS_NUM_THREADS sets them), {core().decode()} kernels"
                 break

@@ -39,9 +39,7 @@ def logits(model: Module, x: Features) -> Features:
     """What ``model`` gives for the examples ``x`` in evaluation mode: an array (examples, classes)."""
     device = device_of(model)
     with _evaluating(model), no_grad():
-        parts = [
-            model(tensor(x[i : i + ROWS], device=device)).cpu().numpy() for i in range(0, len(x), ROWS)
-        ]
+        parts = [model(tensor(x[i : i + ROWS], device=device)).cpu().numpy() for i in range(0, len(x), ROWS)]
     return np.concatenate(parts)
 
 
@@ -62,7 +60,7 @@ def evaluate(model: Module, x: Features, y: Labels) -> Score:
     """The cross-entropy of ``model`` on the examples ``x`` with labels ``y``, and how many it classifies right."""
     z = logits(model, x)
     loss = float(cross_entropy(tensor(z), tensor(y)).item())
-    return Score(loss, np.count_nonzero(z.argmax(axis=1) == y), len(y))
+    return Score(loss, int(np.count_nonzero(z.argmax(axis=1) == y)), len(y))
 
 
 def confusions(labels: NDArray[Any], predicted: NDArray[Any]) -> list[tuple[int, int, int]]:

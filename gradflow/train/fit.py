@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from gradflow.data.dataset import Dataset
+from gradflow.data.dataset import Dataset, Features, Labels
 from gradflow.data.minibatch import batches
 from gradflow.errors import ArgumentError, GradientError
 from gradflow.nn.functional import cross_entropy
@@ -32,7 +32,9 @@ class Epoch:
     seconds: float
 
 
-def train_step(model: Module, optimizer: Optimizer, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def train_step(
+    model: Module, optimizer: Optimizer, x: Tensor, labels: Tensor, label_smoothing: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """Move ``model`` one step towards ``labels`` on the examples ``x``; the loss and the logits before it.
 
     >>> import gradflow as gf
@@ -45,7 +47,7 @@ def train_step(model: Module, optimizer: Optimizer, x: Tensor, labels: Tensor) -
     True
     """
     logits = model(x)
-    loss = cross_entropy(logits, labels)
+    loss = cross_entropy(logits, labels, label_smoothing=label_smoothing)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -53,13 +55,21 @@ def train_step(model: Module, optimizer: Optimizer, x: Tensor, labels: Tensor) -
 
 
 def fit(
-    model: Module, optimizer: Optimizer, data: Dataset, *, epochs: int = 40, batch: int = 32, seed: int = 0
+    model: Module,
+    optimizer: Optimizer,
+    data: Dataset,
+    *,
+    epochs: int = 40,
+    batch: int = 32,
+    label_smoothing: float = 0.0,
+    seed: int = 0,
 ) -> Iterator[Epoch]:
     """Train ``model`` on the training examples of ``data``, and yield an Epoch after each pass over them.
 
     The order of the examples depends on ``seed`` alone. The learning rates fall from what they are in the
-    optimizer to 0, along half a cosine. Raises ArgumentError for ``epochs`` or ``batch`` below 1, GradientError
-    when the loss is no longer finite. Source: Loshchilov & Hutter, SGDR, ICLR 2017 (without its restarts).
+    optimizer to 0, along half a cosine. Raises ArgumentError for ``epochs`` or ``batch`` below 1 and for a
+    ``label_smoothing`` outside [0, 1], GradientError when the loss is no longer finite. Sources: Loshchilov &
+    Hutter, SGDR, ICLR 2017 (without its restarts); Szegedy et al., CVPR 2016 (label smoothing).
 
     >>> import gradflow as gf
     >>> from gradflow import data, train
@@ -72,35 +82,46 @@ def fit(
     """
     if epochs < 1 or batch < 1:
         raise ArgumentError(f"fit: epochs is {epochs} and batch {batch}; both must be at least 1")
-    rates = [group["lr"] for group in optimizer.param_groups]
-    return (_epoch(model, optimizer, data, rates, number, epochs, batch, seed) for number in range(epochs))
+    if not 0 <= label_smoothing <= 1:
+        raise ArgumentError(f"fit: label_smoothing is {label_smoothing}; it must be in [0, 1]")
+    return _epochs(model, optimizer, data, epochs, batch, label_smoothing, seed)
 
 
-def _epoch(
+def _epochs(
     model: Module,
     optimizer: Optimizer,
     data: Dataset,
-    rates: list[float],
-    number: int,
     epochs: int,
     batch: int,
+    label_smoothing: float,
     seed: int,
-) -> Epoch:
-    start = time.perf_counter()
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * number / epochs))
+) -> Iterator[Epoch]:
+    rates = [group["lr"] for group in optimizer.param_groups]
+    for number in range(epochs):
+        start = time.perf_counter()
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * number / epochs))
+        shuffled = batches(data.x_train, data.y_train, batch, seed=seed, epoch=number)
+        trained = _train(model, optimizer, shuffled, label_smoothing)
+        if not math.isfinite(trained.loss):
+            raise GradientError(
+                f"fit: the loss is {trained.loss} in epoch {number + 1}, so the steps are too long; lower the "
+                f"learning rate, which began at {rates[0]:g}"
+            )
+        tested = evaluate(model, data.x_test, data.y_test)
+        yield Epoch(number + 1, trained, tested, time.perf_counter() - start)
+
+
+def _train(
+    model: Module, optimizer: Optimizer, pairs: Iterable[tuple[Features, Labels]], label_smoothing: float
+) -> Score:
     model.train()
     device = device_of(model)
-    loss, right = 0.0, 0
-    for x, y in batches(data.x_train, data.y_train, batch, seed=seed, epoch=number):
-        step_loss, logits = train_step(model, optimizer, tensor(x, device=device), tensor(y, device=device))
-        loss += step_loss.item() * len(y)
-        right += np.count_nonzero(logits.detach().cpu().numpy().argmax(axis=1) == y)
-    count = len(data.y_train)
-    if not math.isfinite(loss):
-        raise GradientError(
-            f"fit: the loss is {loss / count} in epoch {number + 1}; the steps are too long, so lower the "
-            f"learning rate (it is {rates[0]:g})"
-        )
-    train = Score(loss / count, right, count)
-    return Epoch(number + 1, train, evaluate(model, data.x_test, data.y_test), time.perf_counter() - start)
+    total, right, count = 0.0, 0, 0
+    for x, y in pairs:
+        labels = tensor(y, device=device)
+        loss, logits = train_step(model, optimizer, tensor(x, device=device), labels, label_smoothing)
+        total += float(loss) * len(y)
+        right += int(np.count_nonzero(logits.detach().cpu().numpy().argmax(axis=1) == y))
+        count += len(y)
+    return Score(total / count, right, count)

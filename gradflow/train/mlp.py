@@ -32,7 +32,7 @@ class MLP(nn.Module):
     What each feature ranges over is mapped to [0, 1] first, so that data in any units train alike: by
     ``learn_range``, or not at all. Weights begin normal with the gain of the activation (He, Zhang, Ren & Sun,
     ICCV 2015), biases 0. Examples may have more dimensions; they are flattened. Raises ArgumentError for fewer
-    than two sizes, for a size below 1 and for an activation that is not in ACTIVATIONS.
+    than two sizes, a size below 1, an activation that is not in ACTIVATIONS and a dropout outside [0, 1].
 
     >>> import gradflow as gf
     >>> model = MLP((64, 128, 10), "tanh")
@@ -52,6 +52,8 @@ class MLP(nn.Module):
             raise ArgumentError(f"MLP: sizes are {self.sizes}; give at least two, each at least 1")
         if activation not in ACTIVATIONS:
             raise ArgumentError(f"MLP: activation is {activation!r}; use one of {', '.join(ACTIVATIONS)}")
+        if not 0 <= dropout <= 1:
+            raise ArgumentError(f"MLP: dropout is {dropout}; a probability is in [0, 1]")
         self.register_buffer("low", zeros(self.sizes[0]))
         self.register_buffer("width", ones(self.sizes[0]))
         self.layers = nn.Sequential(*self._hidden_layers(), self._linear(*self.sizes[-2:]))

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import math
+import json
 import sys
 
 from gradflow import serialize
 from gradflow.data.reading import StrPath
-from gradflow.errors import CheckpointError, GradflowError
+from gradflow.errors import CheckpointError
 from gradflow.train.mlp import MLP, parse_sizes
+
+KEY = "gradflow"  # of the metadata
 
 
 def save_model(model: MLP, path: StrPath, *, data: str) -> None:
     """Write ``model``, trained on the data set named ``data``, to ``path``: all of it, or nothing changes there.
 
-    Raises CheckpointError if the file cannot be written, MissingExtraError without the package safetensors.
+    The same model makes the same file, byte for byte. Raises CheckpointError if it cannot be written,
+    MissingExtraError without the package safetensors.
     """
-    metadata = {
-        "gradflow": version(),
-        "model": "-".join(map(str, model.sizes)),
+    described = {
+        "version": version(),
+        "model": model.extra_repr(),
         "activation": model.activation,
-        "dropout": repr(model.dropout),
-        "classes": str(model.sizes[-1]),
+        "dropout": model.dropout,
+        "classes": model.sizes[-1],
         "input": "(x - low) / width",
         "data": data,
     }
     try:
-        serialize.save(model, path, metadata)
+        # as one text, because safetensors writes several in an order that changes from run to run
+        serialize.save(model, path, {KEY: json.dumps(described)})
     except OSError as error:
         raise CheckpointError(f"{path} cannot be written ({error.strerror or error}); choose another") from error
 
@@ -36,27 +40,21 @@ def load_model(path: StrPath) -> MLP:
 
     Raises CheckpointError for a file that is missing, damaged or not of such a model, MissingExtraError without
     the package safetensors.
+
+    >>> model = load_model("digits.safetensors")  # doctest: +SKIP
     """
     state, metadata = serialize.load(path)
-    if missing := [name for name in ("model", "activation", "dropout") if name not in metadata]:
-        raise CheckpointError(
-            f"{path} is not a model of gradflow train: its metadata lack {', '.join(missing)}; "
-            "gradflow.serialize.load reads the tensors of any safetensors file"
-        )
     try:
-        model = MLP(parse_sizes(metadata["model"]), metadata["activation"], _number(metadata["dropout"]))
+        described = json.loads(metadata[KEY])
+        model = MLP(parse_sizes(described["model"]), described["activation"], described["dropout"])
         model.load_state_dict(state)
-    except GradflowError as error:
-        raise CheckpointError(f"{path} does not hold the model that its metadata describe: {error}") from error
+    except (KeyError, ValueError, TypeError) as error:  # among them what MLP and load_state_dict raise
+        raise CheckpointError(
+            f"{path} is not a model that gradflow train saved ({type(error).__name__}: {error}); "
+            "gradflow.serialize.load reads the tensors of any safetensors file"
+        ) from error
     model.eval()
     return model
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan  # which Dropout refuses with a message
 
 
 def version() -> str:

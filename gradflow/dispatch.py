@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from gradflow import tape
-from gradflow.backend import Backend, backend_of
+from gradflow.backend import backend_of
 from gradflow.errors import ArgumentError, DeviceError, GradientError
 from gradflow.mode import mode
 from gradflow.mutations import mutations
@@ -79,33 +79,24 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
         known = _check(op, inputs, attrs, tuple(key))
     spec, specs = known
 
-    if spec is None and tracked and mode.recording:
-        raise _written_on_the_tape(op)
-    data = _run(backend_of(first), op, arrays, attrs, spec, into)
+    backend = backend_of(first)
     out: Tensor
     if spec is None:
+        if tracked and mode.recording:
+            raise _written_on_the_tape(op)
+        backend.run(op, arrays, attrs, None)
+        mutations.note(op, [arrays[position] for position in op.mutates])
         out = inputs[op.mutates[0]]
-    elif into is not None and data is into.data:
+    elif into is not None and into.data.shape == spec.shape and into.data.dtype == spec.dtype:
+        backend.run(op, arrays, attrs, into.data)
         out = into
     else:
-        out = Tensor(data)
+        out = Tensor(backend.run(op, arrays, attrs, None))
     if tracked and mode.recording and spec is not None:
         tape.record(op, inputs, tracked, specs, attrs, out)
     if _watch.observer is not None:
         _watch.observer.saw(op, inputs, attrs, None if spec is None else out)
     return out
-
-
-def _run(
-    backend: Backend, op: Op, arrays: list[Any], attrs: dict[str, Any], spec: Spec | None, into: Tensor | None
-) -> Any:
-    if spec is None:
-        backend.run(op, arrays, attrs, None)
-        mutations.note(op, [arrays[position] for position in op.mutates])
-        return None
-    if into is not None and (into.data.shape != spec.shape or into.data.dtype != spec.dtype):
-        into = None
-    return backend.run(op, arrays, attrs, None if into is None else into.data)
 
 
 def _check(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], key: tuple[Any, ...]) -> Any:

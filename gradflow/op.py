@@ -77,9 +77,9 @@ class Formula:
 
 
 class Saves(NamedTuple):
-    """What the tape keeps of a call: inputs that get a gradient, inputs and output that formulas read."""
+    """What the tape keeps of a call: the formulas that will run, inputs and output that they read."""
 
-    wanted: tuple[bool, ...]
+    formulas: tuple[Formula | None, ...]  # one for each input; empty if no gradient flows
     inputs: tuple[bool, ...]
     output: bool
 
@@ -134,13 +134,12 @@ class Op:
         """What the tape keeps of a call with ``count`` inputs, those in the bit mask ``tracked`` requiring grad."""
         known = self.saved.get((tracked, count))
         if known is None:
-            wanted = {i: f for i in range(count) if tracked >> i & 1 and (f := self.formula(i)) is not None}
-            read = {i for f in wanted.values() for i in f.reads_inputs}
+            formulas = tuple(self.formula(i) if tracked >> i & 1 else None for i in range(count))
+            wanted = [formula for formula in formulas if formula is not None]
+            read = {i for formula in wanted for i in formula.reads_inputs}
             inputs = tuple(i in read for i in range(count))
-            known = Saves(
-                tuple(i in wanted for i in range(count)), inputs, any(f.reads_output for f in wanted.values())
-            )
-            self.saved[tracked, count] = known
+            output = any(formula.reads_output for formula in wanted)
+            known = self.saved[tracked, count] = Saves(formulas if wanted else (), inputs, output)
         return known
 
     def formula(self, position: int) -> Formula | None:

@@ -11,7 +11,7 @@ from gradflow.backend import backend_of
 from gradflow.errors import DeviceError, GradflowError, GradientError, ShapeError
 from gradflow.mode import mode, recording
 from gradflow.mutations import mutations
-from gradflow.op import Formula, Op, Spec
+from gradflow.op import Formula, Op, Saves, Spec
 from gradflow.site import Site, caller, described
 from gradflow.tensor import Tensor, TensorLike, tensor
 
@@ -23,13 +23,15 @@ class Node:
     """One recorded operation: what its gradient formulas named, and the nodes or leaves its inputs came from."""
 
     __slots__ = (
-        "__weakref__", "attrs", "epoch", "inputs", "number", "op", "out", "parents", "retained", "site", "specs",
+        "__weakref__", "attrs", "epoch", "inputs", "number", "op", "out",
+        "parents", "retained", "saves", "site", "specs",
     )  # fmt: skip
 
     op: Op
     parents: list[Node | Tensor | None]
     inputs: list[Any] | None  # what formulas read, and small values; None once the sweep has freed it
     out: Any  # the bare array, not the Tensor, which would make a reference cycle
+    saves: Saves
     specs: tuple[Spec, ...]  # of the inputs
     attrs: dict[str, Any]
     number: int
@@ -51,15 +53,12 @@ class Node:
         """The gradient's part for each parent, given the gradient ``g`` of the output."""
         if self.epoch != mutations.epoch:
             mutations.check(self.op.name, self.epoch, self._read())
-        for position, parent in enumerate(self.parents):
-            if parent is None:
+        for parent, formula, (shape, dtype) in zip(self.parents, self.saves.formulas, self.specs, strict=True):
+            if parent is None or formula is None:
                 continue
-            formula = self.op.formula(position)
-            assert formula is not None
             part = formula.compute(g, *self._arguments(formula, slots.get(id(parent))))
             if part is None:
                 continue
-            shape, dtype = self.specs[position]
             if part.data.shape != shape:
                 part = part.sum_to(shape)
             if part.data.dtype != dtype:
@@ -68,11 +67,10 @@ class Node:
 
     def _read(self) -> list[Any]:
         """The arrays that formulas will read, among those that are kept."""
-        tracked = sum(1 << i for i, parent in enumerate(self.parents) if parent is not None)
-        _, read, output = self.op.saves(tracked, len(self.parents))
         assert self.inputs is not None
-        arrays = [x.data for x, used in zip(self.inputs, read, strict=True) if used and isinstance(x, Tensor)]
-        return [*arrays, self.out] if output else arrays
+        kept = zip(self.inputs, self.saves.inputs, strict=True)
+        arrays = [x.data for x, read in kept if read and isinstance(x, Tensor)]
+        return [*arrays, self.out] if self.saves.output else arrays
 
     def _arguments(self, formula: Formula, slot: Tensor | None) -> list[Any]:
         inputs = self.inputs
@@ -102,17 +100,18 @@ def record(
     op: Op, inputs: tuple[Any, ...], tracked: int, specs: tuple[Spec, ...], attrs: dict[str, Any], out: Tensor
 ) -> None:
     """Put the call that made ``out`` on the tape, if a gradient can flow to an input in the bit mask ``tracked``."""
-    wanted, reads, reads_output = op.saves(tracked, len(inputs))
-    if True not in wanted:
+    saves = op.saves(tracked, len(inputs))
+    if not saves.formulas:
         return
     node = Node()
     node.op = op
-    node.parents = [(x.node or x) if want else None for x, want in zip(inputs, wanted, strict=True)]
+    node.parents = [(x.node or x) if formula else None for x, formula in zip(inputs, saves.formulas, strict=True)]
     node.inputs = [
         x if read or not isinstance(x, Tensor) or x.data.size <= READABLE else None
-        for x, read in zip(inputs, reads, strict=True)
+        for x, read in zip(inputs, saves.inputs, strict=True)
     ]
-    node.out = out.data if reads_output or out.data.size <= READABLE else None
+    node.out = out.data if saves.output or out.data.size <= READABLE else None
+    node.saves = saves
     node.specs = specs
     node.attrs = attrs
     node.number = next(_numbers)
@@ -277,10 +276,12 @@ def _deposit(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
     if slot is None or create_graph or g.requires_grad:
         leaf.grad = g if leaf.grad is None else leaf.grad + g
         return
+    if leaf.grad is None and g.data is slot.tensor.data:  # a formula has written it there already
+        leaf.grad = slot.lend()
+        return
     with recording(False):
         if leaf.grad is None:
-            if g.data is not slot.tensor.data:
-                slot.claim().copy_(g)
+            slot.claim().copy_(g)
             leaf.grad = slot.lend()
         elif leaf.grad.data is slot.tensor.data:
             slot.tensor.add_(g)

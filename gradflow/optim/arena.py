@@ -84,7 +84,9 @@ def slot_of(p: Tensor) -> Slot:
 def check_place(run: Run) -> None:
     """Raise GradientError if a parameter of ``run`` has moved, to another arena perhaps."""
     for p in run.parameters:
-        if slot_of(p).arena is not run.arena:
+        slot = p.grad_slot
+        if not isinstance(slot, Slot) or p.data is not slot.values.data or slot.arena is not run.arena:
+            slot_of(p)  # raises if it has no place
             raise GradientError(
                 f"a parameter of shape {p.shape} moved to the arena of another optimizer, which was made after .to(); "
                 "step that one, and make no use of this optimizer any more"
@@ -113,7 +115,8 @@ def _run(neighbours: list[Tensor]) -> Run:
 
 def gather(p: Tensor) -> None:
     """Bring the gradient of ``p`` to its place, if it was put elsewhere (by the user, or with a graph of its own)."""
-    slot, grad = slot_of(p), p.grad
+    slot, grad = p.grad_slot, p.grad
+    assert slot is not None
     if grad is not None and grad.data is not slot.tensor.data:
         if grad.shape != p.shape or grad.dtype != p.dtype:
             raise GradientError(

@@ -8,7 +8,7 @@ from gradflow.errors import ArgumentError, GradientError
 from gradflow.mode import recording
 from gradflow.ops.arithmetic import minimum
 from gradflow.ops.joint_norm import joint_norm
-from gradflow.optim.arena import Slot, gather, runs
+from gradflow.optim.arena import Slot, gather, runs, slot_of
 from gradflow.tensor import Tensor, tensor
 
 
@@ -67,6 +67,7 @@ def _flat_gradients(parameters: Iterable[Tensor] | Tensor) -> list[Tensor]:
     present = [p for p in given if p.grad is not None]
     settled = [p for p in present if isinstance(p.grad_slot, Slot)]
     for p in settled:
+        slot_of(p)  # raises if it has been moved
         gather(p)
     elsewhere = [p.grad.detach() for p in present if p.grad is not None and not isinstance(p.grad_slot, Slot)]
     return [*(run.gradients for run in runs(settled)), *elsewhere]

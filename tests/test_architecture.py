@@ -103,7 +103,9 @@ def test_extras_are_imported_inside_functions_and_cupy_in_one_file(file: Path) -
 @pytest.mark.parametrize("file", FILES, ids=relative)
 def test_a_file_is_one_idea(file: Path) -> None:
     lines = len(file.read_text(encoding="utf-8").splitlines())
-    assert lines <= LINES or file == PACKAGE / "__init__.py", f"{relative(file)} has {lines} lines: is it still one idea?"
+    assert lines <= LINES or file == PACKAGE / "__init__.py", (
+        f"{relative(file)} has {lines} lines: is it still one idea?"
+    )
     assert file.stem not in {"utils", "helpers", "common", "misc"}, "name it for what it does"
 
 

@@ -75,9 +75,7 @@ def test_a_64_bit_word_is_two_32_bit_words_low_half_first():
 def test_seed_and_counter_may_be_arrays_of_no_dimensions_signed_or_not():
     expected = random_bits(2**64 - 3, 9, 5)
     np.testing.assert_array_equal(random_bits(np.array(-3), np.array(9), 5), expected)
-    np.testing.assert_array_equal(
-        random_bits(np.array(2**64 - 3, np.uint64), np.array(9, np.uint64), 5), expected
-    )
+    np.testing.assert_array_equal(random_bits(np.array(2**64 - 3, np.uint64), np.array(9, np.uint64), 5), expected)
 
 
 @pytest.mark.parametrize("number", [2**64, -(2**63) - 1])
@@ -106,9 +104,7 @@ def test_other_seeds_and_other_draws_share_no_block():
 
 def test_neighbouring_draws_and_seeds_are_not_correlated():
     n = 100_000
-    draws = [
-        uniform(random_bits(seed, draw, n), "float32") for seed, draw in [(0, 0), (0, 1), (1, 0), (1, 1)]
-    ]
+    draws = [uniform(random_bits(seed, draw, n), "float32") for seed, draw in [(0, 0), (0, 1), (1, 0), (1, 1)]]
     draws.append(np.roll(draws[0], 1))
     correlations = np.corrcoef(draws)[np.triu_indices(5, 1)]
     assert np.abs(correlations).max() < SIGMAS / math.sqrt(n)
@@ -162,9 +158,7 @@ def test_integers_reach_both_ends_of_int64():
     assert randint(ends, 2**63 - 2, 2**63).tolist() == [2**63 - 2, 2**63 - 1]
 
 
-@pytest.mark.parametrize(
-    ("low", "high"), [(0, 0), (3, 2), (0, 2**32 + 1), (2**63 - 1, 2**63 + 1), (-(2**63) - 1, 0)]
-)
+@pytest.mark.parametrize(("low", "high"), [(0, 0), (3, 2), (0, 2**32 + 1), (2**63 - 1, 2**63 + 1), (-(2**63) - 1, 0)])
 def test_an_interval_without_integers_or_with_too_many_is_refused(low, high):
     with pytest.raises(ArgumentError, match="randint"):
         randint(np.zeros(1, np.uint64), low, high)

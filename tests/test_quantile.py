@@ -85,9 +85,7 @@ def test_how_many_numbers_are_made_at_a_time_does_not_change_them(monkeypatch, w
     expected = normal(bits)
     monkeypatch.setattr(module, "CHUNK", 64)
     np.testing.assert_array_equal(normal(bits), expected)
-    np.testing.assert_array_equal(
-        np.concatenate([normal(bits[i : i + 1]) for i in range(100)]), expected[:100]
-    )
+    np.testing.assert_array_equal(np.concatenate([normal(bits[i : i + 1]) for i in range(100)]), expected[:100])
 
 
 @pytest.mark.parametrize(("form", "ulps"), [(SINGLE, 1.2), (DOUBLE, 0.8)])

@@ -263,7 +263,7 @@ def test_overwriting_what_the_tape_kept_is_refused():
     x, data = leaf([1.0, 2.0]), gf.tensor([3.0, 4.0], dtype="float64")
     y = (x * data).sum()
     data.copy_(0.0)
-    with pytest.raises(GradientError, match="multiply kept an array.*copy_ has overwritten it"):
+    with pytest.raises(GradientError, match=r"multiply kept an array.*copy_ has overwritten it"):
         y.backward()
     assert x.grad is None
 

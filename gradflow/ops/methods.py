@@ -35,7 +35,6 @@ from gradflow.ops import (
 )
 from gradflow.tensor import Tensor, TensorLike
 
-
 # written out, since mypy infers no types for lambdas in a module that it checks before this one
 Unary = Callable[[Any], Tensor]
 Binary = Callable[[Any, TensorLike], Tensor]
@@ -189,9 +188,7 @@ class Methods:
 
     def transpose(self, *axes: Any) -> Tensor:
         """The dimensions reversed, or in the order of ``axes``, given as a tuple or one by one."""
-        return shape.transpose(
-            self, (axes[0] if isinstance(axes[0], (tuple, list)) else axes) if axes else None
-        )
+        return shape.transpose(self, (axes[0] if isinstance(axes[0], (tuple, list)) else axes) if axes else None)
 
     @property
     def mT(self) -> Tensor:

@@ -96,9 +96,7 @@ def randint(
     return draw(_randint, _generator(generator, device), **attrs)
 
 
-def permutation(
-    n: SupportsIndex, *, device: str | Device | None = None, generator: Generator | None = None
-) -> Tensor:
+def permutation(n: SupportsIndex, *, device: str | Device | None = None, generator: Generator | None = None) -> Tensor:
     """The integers 0 ... n - 1 (int64) in random order, all orders equally likely.
 
     Raises ArgumentError for a negative ``n``.
@@ -210,17 +208,13 @@ _uniform = Op(
     name="uniform",
     forward=_uniform_forward,
     spec=_uniform_spec,
-    samples=tuple(
-        sample(STATE, shape=shape, dtype=dtype, low=-1.0, high=2.0) for shape in SHAPES for dtype in FLOATS
-    ),
+    samples=tuple(sample(STATE, shape=shape, dtype=dtype, low=-1.0, high=2.0) for shape in SHAPES for dtype in FLOATS),
 )
 _normal = Op(
     name="normal",
     forward=_normal_forward,
     spec=_normal_spec,
-    samples=tuple(
-        sample(STATE, shape=shape, dtype=dtype, mean=1.0, std=2.0) for shape in SHAPES for dtype in FLOATS
-    ),
+    samples=tuple(sample(STATE, shape=shape, dtype=dtype, mean=1.0, std=2.0) for shape in SHAPES for dtype in FLOATS),
 )
 _randint = Op(
     name="randint",

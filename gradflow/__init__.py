@@ -22,7 +22,6 @@ from gradflow.dtypes import (
 )
 from gradflow.mode import enable_grad, no_grad
 from gradflow.ops import methods as _methods  # noqa: F401 - gives Tensor its methods
-from gradflow.ops import random
 from gradflow.ops.activation import sigmoid, silu, softplus
 from gradflow.ops.arithmetic import (
     add,
@@ -42,7 +41,6 @@ from gradflow.ops.comparison import equal, greater, greater_equal, less, less_eq
 from gradflow.ops.contract import dot, outer, tensordot, vecdot
 from gradflow.ops.create import asarray, from_numpy, full, full_like, ones, ones_like, zeros, zeros_like
 from gradflow.ops.diagonal import diag, diagonal, tril, triu
-from gradflow.ops.einsum import einsum
 from gradflow.ops.elementwise import (
     abs,
     clip,
@@ -59,9 +57,6 @@ from gradflow.ops.elementwise import (
 )
 from gradflow.ops.erf import erf
 from gradflow.ops.extremum import argmax, argmin, max, min
-from gradflow.ops.gelu import gelu
-from gradflow.ops.generator import manual_seed
-from gradflow.ops.join import concat, split, stack
 from gradflow.ops.linalg import linear, matmul
 from gradflow.ops.logic import (
     bitwise_and,
@@ -81,7 +76,6 @@ from gradflow.ops.logic import (
 from gradflow.ops.lookup import embedding, one_hot, take, take_along_axis
 from gradflow.ops.norm import norm
 from gradflow.ops.product import prod
-from gradflow.ops.ranges import arange, eye, linspace
 from gradflow.ops.rearrange import flip, pad, repeat, roll, tile
 from gradflow.ops.rectifier import elu, hardtanh, leaky_relu, relu, selu
 from gradflow.ops.reduce import all, any, count_nonzero, mean, sum
@@ -120,6 +114,12 @@ from gradflow.tensor import Tensor, tensor
 if _TYPE_CHECKING:
     from gradflow import data, nn, optim, serialize, testing, train
     from gradflow.explanation import explain
+    from gradflow.ops import random
+    from gradflow.ops.einsum import einsum
+    from gradflow.ops.gelu import gelu
+    from gradflow.ops.generator import manual_seed
+    from gradflow.ops.join import concat, split, stack
+    from gradflow.ops.ranges import arange, eye, linspace
 
 __version__ = "0.1.0"
 
@@ -286,11 +286,21 @@ __all__ = [
 
 # loaded when first used, so that importing gradflow costs little more than importing NumPy
 _LATER = {
+    "arange": "gradflow.ops.ranges:arange",
+    "concat": "gradflow.ops.join:concat",
     "data": "gradflow.data",
-    "explain": "gradflow.explanation",
+    "einsum": "gradflow.ops.einsum:einsum",
+    "explain": "gradflow.explanation:explain",
+    "eye": "gradflow.ops.ranges:eye",
+    "gelu": "gradflow.ops.gelu:gelu",
+    "linspace": "gradflow.ops.ranges:linspace",
+    "manual_seed": "gradflow.ops.generator:manual_seed",
     "nn": "gradflow.nn",
     "optim": "gradflow.optim",
+    "random": "gradflow.ops.random",
     "serialize": "gradflow.serialize",
+    "split": "gradflow.ops.join:split",
+    "stack": "gradflow.ops.join:stack",
     "testing": "gradflow.testing",
     "train": "gradflow.train",
 }
@@ -301,6 +311,7 @@ def __getattr__(name: str) -> _Any:
         raise AttributeError(f"module 'gradflow' has no attribute {name!r}")
     from importlib import import_module
 
-    module = import_module(_LATER[name])
-    globals()[name] = value = module if _LATER[name].endswith(f".{name}") else getattr(module, name)
+    path, _, attribute = _LATER[name].partition(":")
+    module = import_module(path)
+    globals()[name] = value = getattr(module, attribute) if attribute else module
     return value

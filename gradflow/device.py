@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gradflow.errors import DeviceError
 
 
-@dataclass(frozen=True)
 class Device:
     """A place for arrays: ``cpu``, ``cuda`` (the same as ``cuda:0``) or ``cuda:1``."""
 
-    kind: str
-    index: int = 0
+    __slots__ = ("index", "kind")
+
+    def __init__(self, kind: str, index: int = 0) -> None:
+        self.kind = kind
+        self.index = index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Device) and (self.kind, self.index) == (other.kind, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.index))
+
+    def __repr__(self) -> str:
+        return f"Device({self.kind!r}, {self.index})"
 
     def __str__(self) -> str:
         return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
@@ -25,7 +34,7 @@ def device(name: str | Device) -> Device:
     """The device that ``name`` means.
 
     >>> device("cpu")
-    Device(kind='cpu', index=0)
+    Device('cpu', 0)
 
     Raises DeviceError for a name that is not ``cpu``, ``cuda`` or ``cuda:N``.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -38,8 +37,7 @@ def _code(function: Callable[..., Any]) -> CodeType:
     return code
 
 
-@dataclass(frozen=True, eq=False)
-class Formula:
+class Formula(NamedTuple):
     """One gradient formula, and where each of its arguments comes from.
 
     A formula's first parameter is the gradient of the output. Every other parameter names what it needs, and what
@@ -55,12 +53,12 @@ class Formula:
     @classmethod
     def of(cls, op: Op, compute: Callable[..., Any], position: int) -> Formula:
         _, *names = _positional(compute)
-        sources = tuple(cls._source(op, name, position) for name in names)
+        sources = tuple(cls._origin(op, name, position) for name in names)
         reads = frozenset(key for kind, key in sources if kind == "input")
         return cls(compute, sources, reads, ("output", None) in sources)
 
     @staticmethod
-    def _source(op: Op, name: str, position: int) -> tuple[str, Any]:
+    def _origin(op: Op, name: str, position: int) -> tuple[str, Any]:
         if name == "out":
             return "output", None
         if name == "specs":
@@ -84,7 +82,6 @@ class Saves(NamedTuple):
     output: bool
 
 
-@dataclass(frozen=True, eq=False)
 class Op:
     """One operation. Everything else (eager, gradients, tests, documentation, benchmarks) is derived from it.
 
@@ -99,31 +96,38 @@ class Op:
     mutates   positions of inputs that are written in place; such an op returns nothing
     """
 
-    name: str
-    forward: Callable[..., Any]
-    spec: Callable[..., Spec | None]
-    vjp: tuple[Callable[..., Any] | None, ...] | Callable[..., Any] = ()
-    partials: tuple[str, ...] = ()
-    samples: tuple[Sample, ...] = ()
-    workloads: tuple[Sample, ...] = ()
-    loop: Callable[..., None] | None = None
-    view: bool = False
-    mutates: tuple[int, ...] = ()
-    input_names: tuple[str, ...] = field(init=False)
-    attribute_names: tuple[str, ...] = field(init=False)
-    formulas: list[Formula | None] = field(init=False)
-    specs: dict[Any, Any] = field(init=False, default_factory=dict)  # dispatch's cache of spec's answers
-    saved: dict[tuple[int, int], Saves] = field(init=False, default_factory=dict)  # the cache of ``saves``
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "input_names", _positional(self.forward)[1:])
-        object.__setattr__(self, "attribute_names", tuple(n for n in _keyword(self.forward) if n != "out"))
-        rules = self.vjp if isinstance(self.vjp, tuple) else ()
-        formulas = [rule and Formula.of(self, rule, i) for i, rule in enumerate(rules)]
-        object.__setattr__(self, "formulas", formulas)
-        if self.name in OPS:
-            raise TypeError(f"an op named {self.name!r} is declared twice")
-        OPS[self.name] = self
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        spec: Callable[..., Spec | None],
+        vjp: tuple[Callable[..., Any] | None, ...] | Callable[..., Any] = (),
+        partials: tuple[str, ...] = (),
+        samples: tuple[Sample, ...] = (),
+        workloads: tuple[Sample, ...] = (),
+        loop: Callable[..., None] | None = None,
+        view: bool = False,
+        mutates: tuple[int, ...] = (),
+    ) -> None:
+        if name in OPS:
+            raise TypeError(f"an op named {name!r} is declared twice")
+        self.name = name
+        self.forward = forward
+        self.spec = spec
+        self.vjp = vjp
+        self.partials = partials
+        self.samples = samples
+        self.workloads = workloads
+        self.loop = loop
+        self.view = view
+        self.mutates = mutates
+        self.input_names = _positional(forward)[1:]
+        self.attribute_names = tuple(each for each in _keyword(forward) if each != "out")
+        rules = vjp if isinstance(vjp, tuple) else ()
+        self.formulas = [rule and Formula.of(self, rule, i) for i, rule in enumerate(rules)]
+        self.specs: dict[Any, Any] = {}  # dispatch's cache of what spec answered
+        self.saved: dict[tuple[int, int], Saves] = {}  # the cache of ``saves``
+        OPS[name] = self
 
     @property
     def differentiable(self) -> bool:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradflow.shapes import Shape
 
 
-@dataclass(frozen=True)
-class Real:
+class Real(NamedTuple):
     """A floating input, uniform in [low, high), at least ``gap`` away from each of ``kinks``."""
 
     shape: Shape = ()
@@ -34,8 +32,7 @@ class Real:
         return np.asarray(values, dtype)
 
 
-@dataclass(frozen=True)
-class Integer:
+class Integer(NamedTuple):
     """An int64 input, uniform in [low, high)."""
 
     shape: Shape = ()
@@ -46,8 +43,7 @@ class Integer:
         return rng.integers(self.low, self.high, self.shape)
 
 
-@dataclass(frozen=True)
-class Boolean:
+class Boolean(NamedTuple):
     """A bool input, each element true with probability one half."""
 
     shape: Shape = ()
@@ -56,8 +52,7 @@ class Boolean:
         return np.asarray(rng.integers(0, 2, self.shape), np.bool_)
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(NamedTuple):
     """An input with exactly these values, in a dtype of its own or in the one under test."""
 
     values: Any
@@ -70,12 +65,11 @@ class Given:
 Input = Real | Integer | Boolean | Given | float | int | bool | None
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """One example call of an op: its inputs in order, and its attributes."""
 
     inputs: tuple[Input, ...]
-    attrs: dict[str, Any] = field(default_factory=dict)
+    attrs: dict[str, Any]
 
     def draw(self, dtype: np.dtype[Any], seed: int = 0) -> list[Any]:
         """Arrays for the described inputs; Python scalars and None as they are."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import string
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, SupportsIndex
@@ -21,7 +20,7 @@ from gradflow.shapes import Axes, broadcast, normalize_axis
 from gradflow.tensor import Tensor, TensorLike
 
 ELLIPSIS = "αβγδεζηθικλμνξοπρστυφχψω"  # names for the dimensions that "..." stands for, the last one first
-LABELS = string.ascii_letters + ELLIPSIS  # more than an array can have dimensions
+LABELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" + ELLIPSIS  # more than an array can have dimensions
 
 
 class Lowering(NamedTuple):

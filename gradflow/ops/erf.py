@@ -9,11 +9,10 @@ from gradflow.dispatch import apply
 from gradflow.op import Op
 from gradflow.ops.blockwise import blockwise, real
 from gradflow.ops.elementwise import exp
+from gradflow.ops.polynomial import Polynomial, horner
 from gradflow.ops.precision import Array
 from gradflow.samples import unary
 from gradflow.tensor import Tensor, TensorLike
-
-Polynomial = tuple[float, ...]  # coefficients, the highest power first
 
 
 class Fit(NamedTuple):
@@ -71,17 +70,8 @@ FITS = {4: SINGLE, 8: DOUBLE}
 def erfcx_chord(a: Array) -> Array:
     """(1 - erfcx(a)) / a, where erfcx(a) = exp(a**2) erfc(a), for a from 0 to the reach of its dtype's fit."""
     fit = FITS[a.dtype.itemsize]
-    out = _horner(a, fit.numerator)
-    out /= _horner(a, fit.denominator)
-    return out
-
-
-def _horner(x: Array, coefficients: Polynomial) -> Array:
-    out = x * coefficients[0]
-    out += coefficients[1]
-    for coefficient in coefficients[2:]:
-        out *= x
-        out += coefficient
+    out = horner(a, fit.numerator)
+    out /= horner(a, fit.denominator)
     return out
 
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradflow.ops.philox import CHUNK, Array
+from gradflow.ops.polynomial import Polynomial, horner
 
-Polynomial = tuple[float, ...]  # coefficients, the highest power first
 Ratio = tuple[Polynomial, Polynomial]
 
 
@@ -170,17 +170,8 @@ def _tail_quantile(p: Array, form: Format, xp: Any) -> Array:
 
 def _ratio(x: Array, ratio: Ratio) -> Array:
     numerator, denominator = ratio
-    out = _horner(x, numerator)
-    out /= _horner(x, denominator)
-    return out
-
-
-def _horner(x: Array, coefficients: Polynomial) -> Array:
-    out = x * coefficients[0]
-    out += coefficients[1]
-    for coefficient in coefficients[2:]:
-        out *= x
-        out += coefficient
+    out = horner(x, numerator)
+    out /= horner(x, denominator)
     return out
 
 
@@ -199,6 +190,6 @@ def log(x: Array, xp: Any = np) -> Array:
     e = e.astype(x.dtype)
     s = (m - 1) / (m + 1)
     z = s * s
-    rest = _horner(z, form.atanh) * z * s
+    rest = horner(z, form.atanh) * z * s
     high, low = form.ln2
     return (e * low + rest + 2 * s) + e * high

@@ -131,17 +131,18 @@ def _adam_loop(
     decay = number(0 if decoupled else weight_decay)
     sign = number(-1 if maximize else 1)
     b1, b2, c1, c2, e = number(beta1), number(beta2), number(1 - beta1), number(1 - beta2), number(eps * root)
-    for i in range(p.size):
-        x = p[i] * shrink
-        descent = sign * g[i] + decay * p[i]
-        m[i] = b1 * m[i] + c1 * descent
+    for i in range(p.size):  # everything is read before anything is written: arrays that might overlap are slow
+        old = p[i]
+        descent = sign * g[i] + decay * old
+        first = b1 * m[i] + c1 * descent
         second = b2 * v[i] + c2 * (descent * descent)
+        m[i] = first
         v[i] = second
         if v_max is not None:
             if second > v_max[i] or np.isnan(second):
                 v_max[i] = second
             second = v_max[i]
-        p[i] = x - scale * (m[i] / (np.sqrt(second) + e))
+        p[i] = shrink * old - scale * (first / (np.sqrt(second) + e))
 
 
 def _sgd_loop(
@@ -155,11 +156,13 @@ def _sgd_loop(
     ahead, rate = number(momentum), number(lr[()])
     decay, sign = number(weight_decay), number(-1 if maximize else 1)
     for i in range(p.size):
-        descent = sign * g[i] + decay * p[i]
+        old = p[i]
+        descent = sign * g[i] + decay * old
         if velocity is not None:
-            velocity[i] = keep * velocity[i] + gain * descent
-            descent = descent + ahead * velocity[i] if nesterov else velocity[i]
-        p[i] -= rate * descent
+            moving = keep * velocity[i] + gain * descent
+            velocity[i] = moving
+            descent = descent + ahead * moving if nesterov else moving
+        p[i] = old - rate * descent
 
 
 def _counter(value: float) -> Given:

@@ -5,6 +5,8 @@ GradflowError
 ├── ArgumentError     (ValueError)    a value outside what the function takes
 ├── DTypeError        (TypeError)     a dtype or type the operation does not take
 ├── DeviceError       (RuntimeError)  arrays on different devices, or a device that is not there
+├── OutOfMemory       (MemoryError)   a device without the memory that was asked for
+├── KernelError       (RuntimeError)  a CUDA kernel that does not compile
 ├── IndexOutOfRange   (IndexError)    an index, a label or an axis past the end
 ├── GradientError     (RuntimeError)  a backward pass that cannot be run
 ├── MissingExtraError (ImportError)   an optional package is needed and absent
@@ -34,6 +36,14 @@ class DTypeError(GradflowError, TypeError):
 
 class DeviceError(GradflowError, RuntimeError):
     """Arrays on different devices, or a device that is not there."""
+
+
+class OutOfMemory(GradflowError, MemoryError):
+    """A device that has not got the memory that was asked for."""
+
+
+class KernelError(GradflowError, RuntimeError):
+    """A CUDA kernel that does not compile, or was given arguments that do not fit its signature."""
 
 
 class IndexOutOfRange(GradflowError, IndexError):

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradflow.dtypes import DType, bool_
 from gradflow.errors import DTypeError
+from gradflow.launch import Work
 from gradflow.samples import Sample
 from gradflow.shapes import Shape, broadcast
 
@@ -91,6 +92,7 @@ class Op:
     partials  elementwise ops: the local derivative for each input, written in the names of inputs and ``out``
     samples   example calls that cover the op's domain, broadcasting and empty inputs
     workloads example calls large enough to time
+    cuda      ``cuda(*arrays, out, **attrs)``: the Launch or Gemm that does this on a GPU, None for calls it cannot do
     loop      updates in place: the same as one loop over elements, for Numba, with the names of ``forward``
     view      the result may share memory with the first input
     mutates   positions of inputs that are written in place; such an op returns nothing
@@ -105,6 +107,7 @@ class Op:
         partials: tuple[str, ...] = (),
         samples: tuple[Sample, ...] = (),
         workloads: tuple[Sample, ...] = (),
+        cuda: Callable[..., Work | None] | None = None,
         loop: Callable[..., None] | None = None,
         view: bool = False,
         mutates: tuple[int, ...] = (),
@@ -118,6 +121,7 @@ class Op:
         self.partials = partials
         self.samples = samples
         self.workloads = workloads
+        self.cuda = cuda
         self.loop = loop
         self.view = view
         self.mutates = mutates

@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A file may import what stands left of it: on a line above, or earlier on its own line.
 LAYERS = """
     errors
-    shapes dtypes device samples
+    shapes dtypes device samples launch
     op
     backend
     mode mutations site tensor slot tape dispatch

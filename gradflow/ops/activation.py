@@ -9,6 +9,7 @@ import numpy as np
 
 from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError
+from gradflow.launch import over_elements
 from gradflow.op import Op
 from gradflow.ops.blockwise import blockwise, real
 from gradflow.ops.precision import Array
@@ -57,6 +58,7 @@ _sigmoid_grad: Op = Op(
         lambda g2, g, y: g2 * g * (1 - 2 * y),
     ),
     partials=("y * (1 - y)", "g * (1 - 2 * y)"),
+    cuda=over_elements("sigmoid_grad"),
     samples=tuple(sample(Real(s), Real(s, 0.05, 0.95)) for s in [(), (7,), (3, 4), (0, 2)]),
 )
 

@@ -116,5 +116,3 @@ def over_elements(kernel: str, *attributes: str) -> Callable[..., Launch | None]
         return Launch(kernel, out.dtype, blocks, THREADS, (*arrays, out, *map(attrs.get, attributes), out.size))
 
     return cuda
-
-

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradflow.backend import kernels_directory
+from gradflow.backend import kernels
 from process import CHECKOUT, python
 
 MEGABYTE = 1_000_000
@@ -70,11 +70,11 @@ def test_the_wheel_is_the_same_when_built_from_the_sdist(wheel: Path, tmp_path: 
 
 
 def test_the_kernels_stand_beside_the_package_in_a_checkout() -> None:
-    assert kernels_directory() == CHECKOUT / "kernels"
+    assert kernels.directory() == CHECKOUT / "kernels"
 
 
 def test_the_kernels_are_inside_the_package_once_installed(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    code = "from gradflow.backend import kernels_directory; print(kernels_directory())"
+    code = "from gradflow.backend import kernels; print(kernels.directory())"
     assert Path(python("-c", code, cwd=tmp_path)).resolve() == (tmp_path / "gradflow" / "kernels").resolve()

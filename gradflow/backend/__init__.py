@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from gradflow.backend.cpu import CpuBackend
 from gradflow.device import CPU, Device
 from gradflow.dtypes import DType
 from gradflow.errors import DeviceError, DTypeError
 from gradflow.op import Op
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Array = Any
 
@@ -54,12 +51,3 @@ def backend_for(device: Device) -> Backend:
     if device == CPU:
         return cpu
     raise DeviceError(f"{device}: this version of gradflow has no CUDA backend yet; use device='cpu'")
-
-
-def kernels_directory() -> Path:
-    """Where the CUDA sources are: inside an installed package, beside it in a checkout."""
-    from pathlib import Path
-
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "kernels"
-    return installed if installed.is_dir() else package.parent / "kernels"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gradflow.backend import backend_for, kernels_directory
+from gradflow.backend import backend_for, kernels
 from gradflow.device import Device
 from gradflow.errors import GradflowError
 from gradflow.train.model_file import version
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         "NumPy": np.__version__,
         "platform": platform.platform(),
         "BLAS": blas(),
-        "kernels": f"{kernels_directory()}, {len(list(kernels_directory().glob('*.cu')))} CUDA sources",
+        "kernels": f"{kernels.directory()}, {len(list(kernels.directory().glob('*.cu')))} CUDA sources",
         "cpu": f"{_cores()} cores",
         "cuda": _cuda(),
     }

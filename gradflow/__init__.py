@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from gradflow.backend.matmul_precision import get_float32_matmul_precision, set_float32_matmul_precision
 from gradflow.device import Device, device
 from gradflow.dtypes import bool_ as bool
 from gradflow.dtypes import (
@@ -112,7 +113,7 @@ from gradflow.ops.trigonometric import (
 from gradflow.tensor import Tensor, tensor
 
 if _TYPE_CHECKING:
-    from gradflow import data, nn, optim, serialize, testing, train
+    from gradflow import cuda, data, nn, optim, serialize, testing, train
     from gradflow.explanation import explain
     from gradflow.ops import random
     from gradflow.ops.einsum import einsum
@@ -154,6 +155,7 @@ __all__ = [
     "cos",
     "cosh",
     "count_nonzero",
+    "cuda",
     "cumsum",
     "data",
     "device",
@@ -184,6 +186,7 @@ __all__ = [
     "full_like",
     "gelu",
     "get_default_dtype",
+    "get_float32_matmul_precision",
     "greater",
     "greater_equal",
     "hardtanh",
@@ -245,6 +248,7 @@ __all__ = [
     "selu",
     "serialize",
     "set_default_dtype",
+    "set_float32_matmul_precision",
     "sigmoid",
     "sign",
     "silu",
@@ -288,6 +292,7 @@ __all__ = [
 _LATER = {
     "arange": "gradflow.ops.ranges:arange",
     "concat": "gradflow.ops.join:concat",
+    "cuda": "gradflow.cuda",
     "data": "gradflow.data",
     "einsum": "gradflow.ops.einsum:einsum",
     "explain": "gradflow.explanation:explain",

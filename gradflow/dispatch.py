@@ -84,14 +84,14 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
     if spec is None:
         if tracked and mode.recording:
             raise _written_on_the_tape(op)
-        backend.run(op, arrays, attrs, None)
+        backend.run(op, arrays, attrs, None, None)
         mutations.note(op, [arrays[position] for position in op.mutates])
         out = inputs[op.mutates[0]]
     elif into is not None and into.data.shape == spec.shape and into.data.dtype == spec.dtype:
-        backend.run(op, arrays, attrs, into.data)
+        backend.run(op, arrays, attrs, into.data, spec)
         out = into
     else:
-        out = Tensor(backend.run(op, arrays, attrs, None))
+        out = Tensor(backend.run(op, arrays, attrs, None, spec))
     if tracked and mode.recording and spec is not None:
         tape.record(op, inputs, tracked, specs, attrs, out)
     if _watch.observer is not None:

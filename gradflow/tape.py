@@ -260,8 +260,9 @@ def _seed(of: Tensor, grad: TensorLike) -> Tensor:
                 f"backward: a tensor of shape {of.shape} has no single gradient; reduce it with .sum() or .mean(), "
                 f"or pass grad, the gradient of the final result, of the same shape"
             )
-        data = of.data
-        return Tensor(backend_of(data).xp.ones(data.shape, data.dtype))
+        backend = backend_of(of.data)
+        with backend.on(of.device):
+            return Tensor(backend.xp.ones(of.data.shape, of.data.dtype))
     seed = grad if isinstance(grad, Tensor) else tensor(grad, of.dtype)
     if seed.shape != of.shape:
         raise ShapeError(f"backward: grad has shape {seed.shape}, the tensor {of.shape}; they must be equal")

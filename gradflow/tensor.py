@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradflow import dtypes
-from gradflow.backend import backend_for, backend_of
+from gradflow.backend import backend_for, backend_of, cuda_backend
 from gradflow.device import CPU, Device
 from gradflow.device import device as as_device
 from gradflow.dtypes import DType, DTypeLike
@@ -94,7 +94,7 @@ class Tensor(Methods):
         return Tensor(self.data)
 
     def numpy(self) -> Any:
-        """The elements as a NumPy array; on the CPU it shares memory with the tensor.
+        """The elements as a NumPy array: on the CPU it shares memory with the tensor, from a GPU it is a copy.
 
         Raises GradientError for a tensor that requires grad: a gradient cannot flow through a NumPy array.
         """
@@ -112,27 +112,6 @@ class Tensor(Methods):
     def tolist(self) -> Any:
         """The elements as (nested) Python lists."""
         return backend_of(self.data).to_numpy(self.data).tolist()
-
-    def to(self, target: str | Device | DTypeLike) -> Tensor:
-        """This tensor on another device, or in another dtype; itself if it is there already.
-
-        >>> import gradflow as gf
-        >>> gf.tensor([1.0, 2.0]).to("float64").dtype
-        dtype('float64')
-        """
-        if isinstance(target, Device) or (isinstance(target, str) and target.startswith(("cpu", "cuda"))):
-            where = as_device(target)
-            backend_for(where)  # raises unless the device is there; with one backend there is nothing to move
-            return self
-        return self.astype(target)
-
-    def cpu(self) -> Tensor:
-        """This tensor on the CPU."""
-        return self.to(CPU)
-
-    def cuda(self, index: int = 0) -> Tensor:
-        """This tensor on a CUDA device; DeviceError if there is none."""
-        return self.to(Device("cuda", index))
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients of this leaf (or stop asking), and return it."""
@@ -179,7 +158,22 @@ class Tensor(Methods):
     __hash__ = object.__hash__  # a tensor equals elementwise, and is itself
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.device != CPU:
+            raise DeviceError(f"NumPy cannot read {self.device}; bring the tensor to the CPU with .cpu() or .numpy()")
         return np.array(self.numpy(), dtype, copy=copy)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """How CuPy, Numba and others take over the memory of a tensor on a GPU; absent on the CPU.
+
+        Absent too where grad is required, which whoever takes the memory would drop without a word.
+        """
+        if self.requires_grad or self.device == CPU:
+            raise AttributeError(
+                "__cuda_array_interface__ is for tensors on a GPU that do not require grad; use .detach()"
+            )
+        interface: dict[str, Any] = self.data.__cuda_array_interface__
+        return interface
 
     def __repr__(self) -> str:
         body = np.array2string(backend_of(self.data).to_numpy(self.data), separator=", ", prefix="tensor(")
@@ -208,9 +202,10 @@ def tensor(
     device: str | Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor of ``data``: numbers, nested lists of them, a NumPy array (whose memory is shared) or a tensor.
+    """A tensor of ``data``: numbers, nested lists of them, a NumPy or CuPy array (whose memory is shared) or a tensor.
 
-    Data with a dtype keeps it; Python floats become the default dtype, float32. ``dtype`` and ``device`` convert.
+    Data with a dtype keeps it; Python floats become the default dtype, float32. ``dtype`` and ``device`` convert;
+    without ``device``, what is on a GPU stays there, and the rest is on the CPU.
 
     Raises DTypeError for data that is not numeric, DeviceError for a device that is not there.
 
@@ -227,11 +222,25 @@ def tensor(
         array = array.astype(wanted)
     if requires_grad:
         check_differentiable(array.dtype)
-    where = CPU if device is None else as_device(device)
-    return Tensor(backend_for(where).asarray(array, None, where), requires_grad)
+    if device is None:
+        return Tensor(array, requires_grad)
+    where = as_device(device)
+    return Tensor(moved(array, where), requires_grad)
+
+
+def moved(array: Any, device: Device) -> Any:
+    """``array`` on ``device``; itself if it is there."""
+    if device == CPU:
+        return backend_of(array).to_numpy(array)
+    return backend_for(device).asarray(array, None, device)
 
 
 def _array(data: Any, wanted: DType | None) -> Any:
+    if hasattr(data, "__cuda_array_interface__"):
+        xp = cuda_backend().xp
+        array = data if isinstance(data, xp.ndarray) else xp.asarray(data)
+        dtypes.as_dtype(array.dtype)
+        return array
     if isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
         raise DTypeError("tensor: got a list of tensors; join them with gf.stack or gf.concat, which keep gradients")
     try:
@@ -250,6 +259,4 @@ def operand(x: TensorLike) -> Any:
     """What an op is given for ``x``: tensors, Python numbers (weak in promotion) and None as they are."""
     if isinstance(x, Tensor) or x is None or type(x) in SCALARS:
         return x
-    if hasattr(x, "__cuda_array_interface__"):
-        raise DeviceError(f"{type(x).__name__} lives on a GPU, and this version of gradflow computes on the CPU")
     return tensor(x)

@@ -6,8 +6,14 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the arrays are small: threads that spin only slow the others down
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
+
+import gradflow as gf
+from gradflow.testing import device, nvrtc
 
 
 @pytest.fixture
@@ -20,3 +26,23 @@ def torch():
 def rng() -> np.random.Generator:
     """The same random numbers in every run."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def simulated() -> Any:
+    """The CUDA backend on two simulated devices, the same for all tests: its kernels are compiled once."""
+    if not nvrtc.available():
+        pytest.skip("NVRTC is not installed, which compiles the kernels")
+    return device.simulated_backend(devices=2)
+
+
+@pytest.fixture
+def cuda(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Device "cuda" and the module cupy: a GPU where there is one, elsewhere simulated."""
+    if gf.cuda.is_available():
+        yield gf.backend.cuda_backend().xp
+        return
+    if os.environ.get("GRADFLOW_REQUIRE_CUDA"):
+        gf.zeros(1, device="cuda")  # raises, and says why there is none
+    with device.serving(request.getfixturevalue("simulated")) as xp:
+        yield xp

@@ -25,7 +25,7 @@ LAYERS = """
     mode mutations site tensor slot tape dispatch
     ops
     transforms nn optim serialize data
-    testing explanation train
+    cuda testing explanation train
     cli
     gradflow
 """

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 from gradflow.backend.cpu import CpuBackend
-from gradflow.device import CPU, Device
+from gradflow.device import Device
 from gradflow.dtypes import DType
-from gradflow.errors import DeviceError, DTypeError
-from gradflow.op import Op
+from gradflow.errors import DTypeError
+from gradflow.op import Op, Spec
 
 Array = Any
 
@@ -16,15 +18,23 @@ Array = Any
 class Backend(Protocol):
     """What gradflow asks of an array library."""
 
+    devices: int  # how many it has
+
     @property
     def xp(self) -> Any:
         """The array namespace that ops' ``forward`` is given."""
 
-    def run(self, op: Op, arrays: list[Any], attrs: dict[str, Any], out: Array | None) -> Array:
-        """The result of ``op``, written into ``out`` if it is given; None if ``op`` writes in place."""
+    def run(self, op: Op, arrays: list[Any], attrs: dict[str, Any], out: Array | None, spec: Spec | None) -> Array:
+        """The result of ``op``, like ``spec``, in ``out`` if it is given; both are None if ``op`` writes in place."""
+
+    def on(self, device: Device) -> AbstractContextManager[Any]:
+        """Make ``device`` the one on which ``xp`` makes new arrays, until the block ends."""
 
     def asarray(self, data: Any, dtype: DType | None, device: Device) -> Array:
         """``data`` as an array of this backend; shares memory where it can."""
+
+    def synchronize(self, device: Device) -> None:
+        """Wait until everything queued on ``device`` is done."""
 
     def to_numpy(self, array: Array) -> Any:
         """``array`` as a NumPy array in host memory."""
@@ -37,17 +47,45 @@ class Backend(Protocol):
 
 
 cpu: Backend = CpuBackend()
+_cuda: Backend | None = None  # loaded when first asked for
 
 
 def backend_of(array: Array) -> Backend:
     """The backend that ``array`` belongs to."""
     if isinstance(array, cpu.xp.ndarray):
         return cpu
-    raise DTypeError(f"{type(array).__name__} is not an array gradflow computes with; pass a NumPy array")
+    if _cuda is not None and isinstance(array, _cuda.xp.ndarray):
+        return _cuda
+    if type(array).__module__.partition(".")[0] == "cupy":
+        return cuda_backend()
+    raise DTypeError(f"{type(array).__name__} is not an array gradflow computes with; pass a NumPy or CuPy array")
 
 
 def backend_for(device: Device) -> Backend:
-    """The backend that serves ``device``; DeviceError if there is none."""
-    if device == CPU:
+    """The backend that serves ``device``; DeviceError or MissingExtraError if there is none."""
+    if device.kind == "cpu":
         return cpu
-    raise DeviceError(f"{device}: this version of gradflow has no CUDA backend yet; use device='cpu'")
+    backend = cuda_backend()
+    backend.on(device)  # raises if there are fewer devices
+    return backend
+
+
+def cuda_backend() -> Backend:
+    """The CUDA backend. Raises MissingExtraError without CuPy, DeviceError without a driver and a GPU."""
+    global _cuda  # noqa: PLW0603
+    if _cuda is None:
+        from gradflow.backend.cuda import load
+
+        _cuda = load()
+    return _cuda
+
+
+@contextmanager
+def installed(backend: Backend) -> Iterator[Backend]:
+    """Let ``backend`` serve CUDA devices until the block ends: for tests, which simulate them."""
+    global _cuda  # noqa: PLW0603
+    before, _cuda = _cuda, backend
+    try:
+        yield backend
+    finally:
+        _cuda = before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,16 @@ from numpy.lib.array_utils import byte_bounds
 from gradflow.backend import loops
 from gradflow.device import CPU, Device
 from gradflow.dtypes import DType
-from gradflow.op import Op
+from gradflow.op import Op, Spec
 
 
 class CpuBackend:
     """Runs an op by its reference, ``forward`` with NumPy as the namespace, or by its loop where that pays."""
 
     xp = np
+    devices = 1
 
-    def run(self, op: Op, arrays: list[Any], attrs: dict[str, Any], out: Any | None) -> Any:
+    def run(self, op: Op, arrays: list[Any], attrs: dict[str, Any], out: Any | None, spec: Spec | None) -> Any:
         if op.loop is not None and loops.suits(arrays) and (loop := loops.compiled(op.loop)) is not None:
             loop(*arrays, **attrs)
             return None
@@ -27,7 +29,13 @@ class CpuBackend:
             return None
         result = op.forward(np, *arrays, out=out, **attrs)
         # NumPy turns 0-d results into scalars, which are immutable and have no memory of their own
-        return result if type(result) is np.ndarray else np.asarray(result)
+        return np.asarray(result) if isinstance(result, np.generic) else result
+
+    def on(self, device: Device) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def synchronize(self, device: Device) -> None:
+        """Nothing runs behind the program's back."""
 
     def asarray(self, data: Any, dtype: DType | None, device: Device) -> Any:
         return np.asarray(data, dtype)

@@ -95,7 +95,9 @@ def full(
     if requires_grad:
         check_differentiable(chosen)
     where = CPU if device is None else as_device(device)
-    return Tensor(backend_for(where).xp.full(sizes, value, chosen), requires_grad)
+    backend = backend_for(where)
+    with backend.on(where):
+        return Tensor(backend.xp.full(sizes, value, chosen), requires_grad)
 
 
 def holds(dtype: DType, value: Number) -> bool:

@@ -75,16 +75,16 @@ def _word64(name: str, number: SupportsIndex) -> int:
 
 
 _drawing = threading.Lock()  # or two threads could make the same draw
-_defaults = {CPU: Generator()}
+defaults = {CPU: Generator()}  # by device
 
 
 def default_generator(device: str | Device = CPU) -> Generator:
     """The generator that is drawn from on ``device`` where none is given; all threads share it."""
     where = as_device(device)
     with _drawing:
-        if where not in _defaults:
-            _defaults[where] = Generator(_defaults[CPU].state_dict()["seed"], where)
-        return _defaults[where]
+        if where not in defaults:
+            defaults[where] = Generator(defaults[CPU].state_dict()["seed"], where)
+        return defaults[where]
 
 
 def manual_seed(seed: SupportsIndex) -> None:
@@ -95,7 +95,7 @@ def manual_seed(seed: SupportsIndex) -> None:
     >>> gf.random.uniform(2)
     tensor([0.39904642, 0.88052016])
     """
-    for generator in list(_defaults.values()):
+    for generator in list(defaults.values()):
         generator.manual_seed(seed)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from gradflow import dtypes
 from gradflow.dispatch import apply
 from gradflow.errors import DTypeError, ShapeError
+from gradflow.launch import Gemm, computable
 from gradflow.op import Op, Spec
 from gradflow.ops import reduce
 from gradflow.ops.create import asarray
@@ -100,6 +101,13 @@ def _in_a_stack(a: Any, b: Any, out: Any) -> Any:
     return out
 
 
+def _matmul_cuda(a: Any, b: Any, *, transpose_a: bool, transpose_b: bool, out: Any) -> Gemm | None:
+    stacked = a.ndim == b.ndim == 3 and len(a) == len(b)
+    if not (a.dtype == b.dtype and computable(a.dtype) and out.size and (stacked or a.ndim == b.ndim == 2)):
+        return None
+    return Gemm(a, b, out, transpose_a, transpose_b)
+
+
 def _matmul_by_a(g: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool, into: Tensor | None) -> Tensor:
     if transpose_a:
         return apply(_matmul, b, g, transpose_a=transpose_b, transpose_b=True, into=into)
@@ -117,6 +125,7 @@ _matmul = Op(
     forward=_matmul_forward,
     spec=_matmul_spec,
     vjp=(_matmul_by_a, _matmul_by_b),
+    cuda=_matmul_cuda,
     samples=(
         sample(Real((3, 4)), Real((4, 2)), transpose_a=False, transpose_b=False),
         sample(Real((4, 3)), Real((4, 2)), transpose_a=True, transpose_b=False),
@@ -172,16 +181,22 @@ def _linear_spec(x: Spec, weight: Spec, bias: Spec) -> Spec:
 
 
 def _linear_forward(xp: Any, x: Any, weight: Any, bias: Any, *, out: Any = None) -> Any:
-    if 1 < len(x) <= FEW_ROWS and weight.size >= LARGE_WEIGHT:
+    if 1 < len(x) <= FEW_ROWS and weight.size >= LARGE_WEIGHT and isinstance(x, np.ndarray):
         return xp.add(product(xp, weight, x.T).T, 0 if bias is None else bias, out=out, order="C")
     out = product(xp, x, weight.T, out)
     return out if bias is None else xp.add(out, bias, out=out)
+
+
+def _linear_cuda(x: Any, weight: Any, bias: Any, *, out: Any) -> Gemm | None:
+    alike = all(each is None or each.dtype == out.dtype for each in (x, weight, bias))
+    return Gemm(x, weight, out, transpose_b=True, bias=bias) if alike and computable(out.dtype) and out.size else None
 
 
 _linear = Op(
     name="linear",
     forward=_linear_forward,
     spec=_linear_spec,
+    cuda=_linear_cuda,
     vjp=(
         lambda g, weight, into: apply(_matmul, g, weight, transpose_a=False, transpose_b=False, into=into),
         lambda g, x, into: apply(_matmul, g, x, transpose_a=True, transpose_b=False, into=into),

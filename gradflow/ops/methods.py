@@ -30,6 +30,7 @@ from gradflow.ops import (
     shape,
     softmax,
     statistics,
+    transfer,
     trigonometric,
     write,
 )
@@ -114,6 +115,9 @@ class Methods:
         return linalg.matmul(other, self)
 
     astype = cast.astype
+    to = transfer.to
+    cpu = transfer.cpu
+    cuda = transfer.cuda
     copy_ = write.copy_
     add_ = write.add_
     multiply_ = write.multiply_

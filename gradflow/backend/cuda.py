@@ -1,0 +1,296 @@
+"""The CUDA backend: CuPy arrays, hand-written kernels where they suit, CuPy's functions elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from typing import Any
+
+from gradflow.backend import cublaslt
+from gradflow.backend.faults import Faults
+from gradflow.backend.kernels import OPTIONS, expressions, signatures, source
+from gradflow.backend.matmul_precision import get_float32_matmul_precision
+from gradflow.device import Device
+from gradflow.dtypes import DType, int64
+from gradflow.errors import DeviceError, KernelError, MissingExtraError, OutOfMemory
+from gradflow.launch import FAULT, THREADS, Fault, Gemm, Launch, Scratch, Tickets, fault_code
+from gradflow.op import Op, Spec
+
+Array = Any
+
+
+class CudaBackend:
+    """Runs an op by its kernel if it has one that suits the call, otherwise by its reference with CuPy.
+
+    ``xp`` is the module cupy, or ``gradflow.testing.simulated.Cupy``, which stands in for it; ``library`` is cuBLASLt,
+    or None, and then CuPy multiplies matrices. Everything runs on CuPy's current stream.
+    """
+
+    def __init__(self, xp: Any, library: Any) -> None:
+        self.xp = xp
+        from gradflow.backend.gemm import Matmul
+
+        self._products = None if library is None else Matmul(xp, library)
+        self._workspaces: dict[tuple[int, int], Any] = {}
+        self.devices: int = xp.cuda.runtime.getDeviceCount()
+        self._functions: dict[tuple[int, str, DType | None], Any] = {}
+        self._modules: dict[tuple[int, DType | None], Any] = {}
+        self._tickets: dict[tuple[int, int], Any] = {}
+        self._faults: dict[int, Faults] = {}
+        self._failures = (xp.cuda.runtime.CUDARuntimeError, xp.cuda.driver.CUDADriverError)
+
+    # ---- ops
+
+    def run(self, op: Op, arrays: list[Any], attrs: dict[str, Any], out: Array | None, spec: Spec | None) -> Array:
+        """The result of ``op``; memory that is short is asked for once more after the pool has given back its own.
+
+        Raises OutOfMemory, DeviceError for operands on several devices or a context that is lost, KernelError.
+        """
+        with self._where(op, arrays):
+            try:
+                return self._run(op, arrays, attrs, out, spec)
+            except self.xp.cuda.memory.OutOfMemoryError as error:
+                if op.mutates:  # part of it may be written already
+                    raise self._out_of_memory(op, error) from error
+            except self._failures as error:
+                raise _failed(op.name, error) from error
+            self.xp.get_default_memory_pool().free_all_blocks()
+            try:
+                return self._run(op, arrays, attrs, out, spec)
+            except self.xp.cuda.memory.OutOfMemoryError as error:
+                raise self._out_of_memory(op, error) from error
+
+    def _run(self, op: Op, arrays: list[Any], attrs: dict[str, Any], out: Array | None, spec: Spec | None) -> Array:
+        if op.cuda is not None:
+            made = self.xp.empty(spec.shape, spec.dtype) if out is None and spec is not None else out
+            work = op.cuda(*arrays, out=made, **attrs)
+            if work is not None and self.do(work):
+                return made
+        if op.mutates:
+            op.forward(self.xp, *arrays, **attrs)
+            return None
+        return op.forward(self.xp, *arrays, out=out, **attrs)
+
+    def do(self, work: Launch | Gemm) -> bool:
+        """Queue ``work`` on the current stream; False if it is a product that cuBLASLt has no way to compute."""
+        if isinstance(work, Launch):
+            self.launch(work)
+            return True
+        if self._products is None:
+            return False
+        key = self._place()
+        if key not in self._workspaces:
+            self._workspaces[key] = self._products.workspace()
+        tf32 = get_float32_matmul_precision() == "high"
+        return bool(self._products.run(work, key[1], self._workspaces[key], tf32))
+
+    def launch(self, work: Launch) -> None:
+        """Queue a kernel on the current stream. Raises KernelError if it does not compile or arguments do not fit."""
+        held: list[Any] = []  # scratch memory: it may go back to the pool once the launch is queued behind its users
+        arguments = signatures()[work.kernel].typed(work.arguments, work.dtype, partial(self._address, held))
+        blocks = (work.blocks,) if isinstance(work.blocks, int) else work.blocks
+        self._function(work.kernel, work.dtype)(blocks, (work.threads,), arguments, shared_mem=work.shared)
+
+    def _address(self, held: list[Any], x: Any) -> int:
+        if isinstance(x, Scratch):
+            held.append(self.xp.cuda.alloc(x.bytes))
+            return int(held[-1].ptr)
+        if isinstance(x, Tickets):
+            return self._counters(x.counters)
+        if isinstance(x, Fault):
+            return self._fault_record().address()
+        return int(x.data.ptr)
+
+    def _counters(self, count: int) -> int:
+        """Zeroed counters; launches on one stream run one after another and may share them."""
+        key = self._place()
+        counters = self._tickets.get(key)
+        if counters is None or counters.size < count:
+            counters = self._tickets[key] = self.xp.zeros(max(count, 1024), "int32")
+        return int(counters.data.ptr)
+
+    def _function(self, kernel: str, dtype: DType | None) -> Any:
+        key = (self._current(), kernel, dtype)
+        function = self._functions.get(key)
+        if function is None:
+            module = self._module(dtype)
+            try:
+                function = module.get_function(signatures()[kernel].expression(dtype))
+            except self.xp.cuda.compiler.CompileException as error:
+                raise KernelError(f"the CUDA kernels do not compile: {error}") from error
+            self._functions[key] = function
+        return function
+
+    def _module(self, dtype: DType | None) -> Any:
+        """The program of all kernels for ``dtype``; CuPy compiles it when first used, and keeps it on disk."""
+        key = (self._current(), dtype)
+        if key not in self._modules:
+            self._modules[key] = self.xp.RawModule(
+                code=source(), options=OPTIONS, name_expressions=expressions(dtype), backend="nvrtc"
+            )
+        return self._modules[key]
+
+    # ---- devices
+
+    def on(self, device: Device) -> AbstractContextManager[Any]:
+        """Make ``device`` the current one until the block ends; DeviceError if it is not there."""
+        if device.index >= self.devices:
+            have = "is 1 CUDA device" if self.devices == 1 else f"are {self.devices} CUDA devices"
+            raise DeviceError(f"{device}: there {have}, numbered from 0")
+        return nullcontext() if self.devices == 1 else self.xp.cuda.Device(device.index)
+
+    def _place(self) -> tuple[int, int]:
+        """The current device and stream, which launches share memory on that each leaves as the next wants it."""
+        return self._current(), int(self.xp.cuda.get_current_stream().ptr)
+
+    def _current(self) -> int:
+        return 0 if self.devices == 1 else int(self.xp.cuda.runtime.getDevice())
+
+    def _where(self, op: Op, arrays: list[Any]) -> Any:
+        """The device of the operands, made current."""
+        if self.devices == 1:
+            return nullcontext()
+        places = {x.device.id for x in arrays if isinstance(x, self.xp.ndarray)}
+        if len(places) > 1:
+            given = ", ".join(f"{x.shape} on cuda:{x.device.id}" for x in arrays if isinstance(x, self.xp.ndarray))
+            raise DeviceError(f"{op.name}: operands are on different devices ({given}); move one with .to('cuda:N')")
+        stream = self.xp.cuda.get_current_stream()
+        (place,) = places
+        if stream.ptr and stream.device_id not in (-1, place):
+            raise DeviceError(
+                f"{op.name}: the operands are on cuda:{place}, and the current stream belongs to cuda:"
+                f"{stream.device_id}; leave that stream's 'with' block, or move the operands"
+            )
+        return self.xp.cuda.Device(place)
+
+    def device_of(self, array: Array) -> Device:
+        return Device("cuda", array.device.id)
+
+    def synchronize(self, device: Device) -> None:
+        """Wait until everything queued on ``device`` is done. Raises IndexOutOfRange for a fault noted on the way."""
+        with self.on(device), self._waiting("synchronize"):
+            self.xp.cuda.Device(device.index).synchronize()
+            self._fault_record().settle()
+
+    @contextmanager
+    def _waiting(self, attempt: str) -> Iterator[None]:
+        try:
+            yield
+        except self._failures as error:
+            raise _failed(attempt, error) from error
+
+    # ---- arrays
+
+    def asarray(self, data: Any, dtype: DType | None, device: Device) -> Array:
+        """``data`` on ``device``: an array of that device as it is, others copied by way of CuPy's pinned memory."""
+        if isinstance(data, self.xp.ndarray) and data.device.id == device.index:
+            return data if dtype is None or data.dtype == dtype else data.astype(dtype)
+        with self.on(device), self._waiting(f"copy to {device}"):
+            try:
+                return self.xp.asarray(data, dtype)
+            except self.xp.cuda.memory.OutOfMemoryError as error:
+                raise self._out_of_memory(None, error) from error
+
+    def to_numpy(self, array: Array) -> Any:
+        """A copy in host memory, when the device has got there. Raises IndexOutOfRange for a fault noted on the way."""
+        with self.on(self.device_of(array)), self._waiting("copy to the host"):
+            result = array.get()
+            self._fault_record().settle()
+            return result
+
+    def memory_of(self, array: Array) -> tuple[int, int]:
+        start = int(array.data.ptr)
+        if array.flags.c_contiguous:
+            return start, start + array.nbytes
+        reach = [stride * (size - 1) for stride, size in zip(array.strides, array.shape, strict=True)]
+        return start + sum(r for r in reach if r < 0), start + sum(r for r in reach if r > 0) + array.itemsize
+
+    # ---- faults
+
+    def check_range(self, name: str, indices: Array, low: int, high: int, ignore: int | None = None) -> None:
+        """Note it if one of ``indices`` is neither in [low, high) nor ``ignore``; raised at the next wait."""
+        if not indices.size:
+            return
+        flat = self.xp.ascontiguousarray(indices, int64)
+        blocks = -(-flat.size // THREADS)
+        arguments = (flat, low, high, low if ignore is None else ignore, FAULT, fault_code(name), flat.size)
+        self.launch(Launch("check_range", None, blocks, THREADS, arguments))
+
+    def _fault_record(self) -> Faults:
+        place = self._current()
+        if place not in self._faults:
+            self._faults[place] = Faults(self.xp)
+        return self._faults[place]
+
+    def _out_of_memory(self, op: Op | None, error: Exception) -> OutOfMemory:
+        attempt, place = "copy to the device" if op is None else op.name, self._current()
+        pool = self.xp.get_default_memory_pool()
+        free, total = self.xp.cuda.Device().mem_info
+        return OutOfMemory(
+            f"{attempt}: cuda:{place} is out of memory ({error}). Arrays hold {pool.used_bytes():,} bytes, CuPy's pool "
+            f"{pool.free_bytes():,} more, and {free:,} of the device's {total:,} are free. Use smaller batches, free "
+            "what is not needed, or compute under gf.no_grad()"
+        )
+
+
+# error codes after which a context is of no use: ECC, invalid addresses and instructions, failed launches
+STICKY = {214, 700, 702, 710, 714, 715, 716, 717, 718, 719}
+
+
+def _failed(attempt: str, error: Any) -> DeviceError:
+    if error.status in STICKY:
+        return DeviceError(
+            f"{attempt}: CUDA failed ({error}). After such an error this process can use its GPU no more: start it "
+            "again; what is on the CPU is intact. CUDA_LAUNCH_BLOCKING=1 makes the failing call raise, not a later one"
+        )
+    return DeviceError(f"{attempt}: CUDA refused ({error}); 'gradflow info' shows the device, driver and versions")
+
+
+def load() -> CudaBackend:
+    """The backend of CuPy and the GPUs of this machine.
+
+    Raises MissingExtraError without CuPy, DeviceError without a driver or a GPU that fits it.
+    """
+    cupy = _cupy()
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise DeviceError(_no_device(cupy, error)) from error
+    backend = CudaBackend(cupy, cublaslt.find()[0])
+    for index in range(backend.devices):
+        capability = cupy.cuda.Device(index).compute_capability
+        if int(capability) < OLDEST:
+            raise DeviceError(
+                f"cuda:{index} has compute capability {capability}; gradflow's kernels need {OLDEST / 10}"
+            )
+    return backend
+
+
+OLDEST = 75  # Turing: what CUDA 13 still compiles for
+
+
+def _cupy() -> Any:
+    try:
+        import cupy
+    except ImportError as error:
+        extras = 'pip install "gradflow[cuda12]" or, for a driver of CUDA 13, "gradflow[cuda13]"'
+        raise MissingExtraError(f"device 'cuda' needs CuPy, and importing it failed ({error}); {extras}") from error
+    return cupy
+
+
+def _no_device(cupy: Any, error: Exception) -> str:
+    built = cupy.cuda.runtime.runtimeGetVersion() // 1000
+    try:
+        driver = cupy.cuda.runtime.driverGetVersion() // 1000
+    except cupy.cuda.runtime.CUDARuntimeError:
+        driver = 0
+    if driver and driver < built:
+        return (
+            f"device 'cuda': this CuPy is built for CUDA {built}, the driver is for CUDA {driver} ({error}); "
+            f'pip uninstall cupy-cuda{built}x, then pip install "gradflow[cuda{driver}]", or update the driver'
+        )
+    return (
+        f"device 'cuda': CuPy {cupy.__version__} finds no NVIDIA driver or no GPU ({error}); check that nvidia-smi "
+        "lists one, and in a container that it is passed on; device='cpu' works everywhere"
+    )

@@ -41,7 +41,7 @@ class Calls:
     def traffic(self) -> int:
         """The bytes that it must move: every input read once, every output written once."""
         read = [x.nbytes for x in self.arrays if isinstance(x, np.ndarray)]
-        written = [self.arrays[i] for i in self.op.mutates] if self.op.mutates else [self.bare()]
+        written = [self.arrays[i] for i in self.op.mutated(len(self.arrays))] if self.op.mutates else [self.bare()]
         return sum(read) + sum(np.asarray(x).nbytes for x in written if x is not None)
 
 

@@ -85,7 +85,7 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
         if tracked and mode.recording:
             raise _written_on_the_tape(op)
         backend.run(op, arrays, attrs, None, None)
-        mutations.note(op, [arrays[position] for position in op.mutates])
+        mutations.note(op, [arrays[position] for position in op.mutated(len(arrays))])
         out = inputs[op.mutates[0]]
     elif into is not None and into.data.shape == spec.shape and into.data.dtype == spec.dtype:
         backend.run(op, arrays, attrs, into.data, spec)

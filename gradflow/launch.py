@@ -26,6 +26,12 @@ class Tickets(NamedTuple):
     counters: int
 
 
+class Table(NamedTuple):
+    """An argument: rows of arrays, None and ints, which reach the kernel as rows of addresses and numbers (int64)."""
+
+    rows: tuple[tuple[Any, ...], ...]
+
+
 class Fault(NamedTuple):
     """An argument: the record in which a kernel notes the first index out of range."""
 
@@ -50,7 +56,7 @@ class Launch(NamedTuple):
     """One launch of a ``__global__`` function of kernels/*.cu.
 
     ``dtype`` is what its T is, None for a function that is no template. ``arguments`` are arrays, Python numbers, None
-    (a null pointer), ``Scratch``, ``Tickets`` and ``FAULT``; the function's own signature says what they become.
+    (a null pointer), ``Scratch``, ``Tickets``, ``Table`` and ``FAULT``; the function's signature says what they become.
     """
 
     kernel: str

@@ -96,6 +96,7 @@ class Op:
     loop      updates in place: the same as one loop over elements, for Numba, with the names of ``forward``
     view      the result may share memory with the first input
     mutates   positions of inputs that are written in place; such an op returns nothing
+    period    several updates in one call: inputs come in groups of so many, and ``mutates`` are positions in a group
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Op:
         loop: Callable[..., None] | None = None,
         view: bool = False,
         mutates: tuple[int, ...] = (),
+        period: int | None = None,
     ) -> None:
         if name in OPS:
             raise TypeError(f"an op named {name!r} is declared twice")
@@ -125,6 +127,7 @@ class Op:
         self.loop = loop
         self.view = view
         self.mutates = mutates
+        self.period = period
         self.input_names = _positional(forward)[1:]
         self.attribute_names = tuple(each for each in _keyword(forward) if each != "out")
         rules = vjp if isinstance(vjp, tuple) else ()
@@ -137,6 +140,12 @@ class Op:
     def differentiable(self) -> bool:
         """Whether any input has a gradient."""
         return bool(self.vjp)
+
+    def mutated(self, count: int) -> tuple[int, ...]:
+        """The positions that a call with ``count`` inputs writes in place."""
+        if self.period is None:
+            return self.mutates
+        return tuple(start + i for start in range(0, count, self.period) for i in self.mutates)
 
     def saves(self, tracked: int, count: int) -> Saves:
         """What the tape keeps of a call with ``count`` inputs, those in the bit mask ``tracked`` requiring grad."""

@@ -7,17 +7,22 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from gradflow.backend import cublaslt
 from gradflow.backend.faults import Faults
+from gradflow.backend.gemm import Matmul
 from gradflow.backend.kernels import OPTIONS, expressions, signatures, source
 from gradflow.backend.matmul_precision import get_float32_matmul_precision
 from gradflow.device import Device
 from gradflow.dtypes import DType, int64
 from gradflow.errors import DeviceError, KernelError, MissingExtraError, OutOfMemory
-from gradflow.launch import FAULT, THREADS, Fault, Gemm, Launch, Scratch, Tickets, fault_code
+from gradflow.launch import FAULT, THREADS, Fault, Gemm, Launch, Scratch, Table, Tickets, fault_code
 from gradflow.op import Op, Spec
 
 Array = Any
+
+TABLES = 256  # kept at a time
 
 
 class CudaBackend:
@@ -29,14 +34,13 @@ class CudaBackend:
 
     def __init__(self, xp: Any, library: Any) -> None:
         self.xp = xp
-        from gradflow.backend.gemm import Matmul
-
         self._products = None if library is None else Matmul(xp, library)
         self._workspaces: dict[tuple[int, int], Any] = {}
         self.devices: int = xp.cuda.runtime.getDeviceCount()
         self._functions: dict[tuple[int, str, DType | None], Any] = {}
         self._modules: dict[tuple[int, DType | None], Any] = {}
         self._tickets: dict[tuple[int, int], Any] = {}
+        self._tables: dict[tuple[tuple[int, int], bytes], Any] = {}
         self._faults: dict[int, Faults] = {}
         self._failures = (xp.cuda.runtime.CUDARuntimeError, xp.cuda.driver.CUDADriverError)
 
@@ -83,7 +87,7 @@ class CudaBackend:
         if key not in self._workspaces:
             self._workspaces[key] = self._products.workspace()
         tf32 = get_float32_matmul_precision() == "high"
-        return bool(self._products.run(work, key[1], self._workspaces[key], tf32))
+        return self._products.run(work, key[1], self._workspaces[key], tf32)
 
     def launch(self, work: Launch) -> None:
         """Queue a kernel on the current stream. Raises KernelError if it does not compile or arguments do not fit."""
@@ -98,6 +102,8 @@ class CudaBackend:
             return int(held[-1].ptr)
         if isinstance(x, Tickets):
             return self._counters(x.counters)
+        if isinstance(x, Table):
+            return self._uploaded(x)
         if isinstance(x, Fault):
             return self._fault_record().address()
         return int(x.data.ptr)
@@ -109,6 +115,16 @@ class CudaBackend:
         if counters is None or counters.size < count:
             counters = self._tickets[key] = self.xp.zeros(max(count, 1024), "int32")
         return int(counters.data.ptr)
+
+    def _uploaded(self, table: Table) -> int:
+        """``table`` in device memory; kept by its content, since the same arrays are updated step after step."""
+        numbers = np.array([[_number(x) for x in row] for row in table.rows], np.int64)
+        key = self._place(), numbers.tobytes()
+        if key not in self._tables:
+            if len(self._tables) >= TABLES:
+                self._tables.clear()
+            self._tables[key] = self.xp.asarray(numbers)
+        return int(self._tables[key].data.ptr)
 
     def _function(self, kernel: str, dtype: DType | None) -> Any:
         key = (self._current(), kernel, dtype)
@@ -236,6 +252,11 @@ class CudaBackend:
 
 # error codes after which a context is of no use: ECC, invalid addresses and instructions, failed launches
 STICKY = {214, 700, 702, 710, 714, 715, 716, 717, 718, 719}
+
+
+def _number(x: Any) -> int:
+    """What stands in a table for ``x``: an address, or ``x`` itself."""
+    return x if isinstance(x, int) else 0 if x is None else int(x.data.ptr)
 
 
 def _failed(attempt: str, error: Any) -> DeviceError:

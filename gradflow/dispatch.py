@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from gradflow import tape
 from gradflow.backend import backend_of
@@ -18,8 +18,11 @@ from gradflow.tensor import SCALARS, Tensor, TensorLike, operand, tensor
 CACHED_SPECS = 2048  # per op; a loop over ever-new shapes must not grow memory without bound
 
 
-class Observer(Protocol):
+class Observer:
     """Something that is told of every call that passes the door."""
+
+    def begins(self, op: Op, into: Tensor | None) -> None:
+        """``op`` is about to run; its result may land in ``into``. ``saw`` does not follow if the op fails."""
 
     def saw(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], out: Tensor | None) -> None:
         """``op`` was applied to ``inputs`` (tensors, Python numbers, None) and made ``out``."""
@@ -32,10 +35,25 @@ class _Watch(threading.local):
 _watch = _Watch()
 
 
+class _Both(Observer):
+    def __init__(self, outer: Observer, inner: Observer) -> None:
+        self.outer = outer
+        self.inner = inner
+
+    def begins(self, op: Op, into: Tensor | None) -> None:
+        self.outer.begins(op, into)
+        self.inner.begins(op, into)
+
+    def saw(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], out: Tensor | None) -> None:
+        self.inner.saw(op, inputs, attrs, out)
+        self.outer.saw(op, inputs, attrs, out)
+
+
 @contextmanager
 def observed_by(observer: Observer) -> Iterator[None]:
-    """Tell ``observer`` of every operation of this thread until the block ends."""
-    before, _watch.observer = _watch.observer, observer
+    """Tell ``observer`` of every operation of this thread until the block ends; observers around it go on observing."""
+    before = _watch.observer
+    _watch.observer = observer if before is None else _Both(before, observer)
     try:
         yield
     finally:
@@ -79,6 +97,9 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
         known = _check(op, inputs, attrs, tuple(key))
     spec, specs = known
 
+    observer = _watch.observer
+    if observer is not None:
+        observer.begins(op, into)
     backend = backend_of(first)
     out: Tensor
     if spec is None:
@@ -94,8 +115,8 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
         out = Tensor(backend.run(op, arrays, attrs, None, spec))
     if tracked and mode.recording and spec is not None:
         tape.record(op, inputs, tracked, specs, attrs, out)
-    if _watch.observer is not None:
-        _watch.observer.saw(op, inputs, attrs, None if spec is None else out)
+    if observer is not None:
+        observer.saw(op, inputs, attrs, None if spec is None else out)
     return out
 
 

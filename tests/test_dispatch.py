@@ -9,12 +9,12 @@ import pytest
 
 import gradflow as gf
 from gradflow import dispatch
-from gradflow.dispatch import apply, observed_by
+from gradflow.dispatch import Observer, apply, observed_by
 from gradflow.errors import GradientError
 from gradflow.op import OPS, Op, Spec, like_first
 
 
-class Log:
+class Log(Observer):
     def __init__(self):
         self.calls = []
 

@@ -352,7 +352,7 @@ def test_clipping_is_one_reduction_whatever_the_number_of_parameters():
     sum((w.sum() for w in weights), gf.tensor(0.0)).backward()
     seen = []
 
-    class Log:
+    class Log(gf.dispatch.Observer):
         def saw(self, op, inputs, attrs, out):
             seen.append((op.name, len(inputs)))
 
@@ -378,7 +378,7 @@ def test_adam_updates_everything_in_one_call():
     sum((w.sum() for w in weights), gf.tensor(0.0)).backward()
     seen = []
 
-    class Log:
+    class Log(gf.dispatch.Observer):
         def saw(self, op, inputs, attrs, out):
             seen.append(op.name)
 

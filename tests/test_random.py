@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gradflow as gf
-from gradflow.dispatch import observed_by
+from gradflow.dispatch import Observer, observed_by
 from gradflow.errors import ArgumentError, DeviceError, DTypeError, ShapeError, StateKeyError
 from gradflow.ops import philox, quantile
 from gradflow.ops.generator import Generator, default_generator, manual_seed
@@ -89,7 +89,7 @@ def test_a_new_state_is_written_into_the_tensor_that_a_compiled_step_reads():
 
 
 def test_the_counter_moves_on_through_the_door():
-    class Seen(list):
+    class Seen(list, Observer):
         def saw(self, op, inputs, attrs, out):
             self.append((op.name, inputs[-1].data is generator.state.data))
 

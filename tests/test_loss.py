@@ -421,6 +421,10 @@ class TestWhatIsRefused:
         with pytest.raises(IndexOutOfRange, match=message):
             loss(gf.zeros((5, 10)), [0, 9, 0, label, 0])
 
+    def test_a_negative_label_of_few_bits_is_not_mistaken_for_a_large_one(self, loss):
+        with pytest.raises(IndexOutOfRange, match="label -1 at position 1 is out of range for 300 classes"):
+            loss(gf.zeros((2, 300)), gf.tensor([0, -1], "int8"))
+
     def test_a_label_out_of_range_beside_rows_to_be_ignored(self, loss):
         with pytest.raises(IndexOutOfRange, match=r"label 3 at position 2 .* or ignore_index \(-100\)"):
             loss(gf.zeros((3, 3)), [0, -100, 3])

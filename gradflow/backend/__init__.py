@@ -45,6 +45,13 @@ class Backend(Protocol):
     def memory_of(self, array: Array) -> tuple[int, int]:
         """The first and one past the last byte address that ``array`` may touch."""
 
+    def check_range(self, name: str, indices: Array, low: int, high: int, ignore: int | None = None) -> int | None:
+        """The first position at which ``indices`` is neither in [low, high) nor ``ignore``; None if there is none.
+
+        On a GPU None in any case: looking would mean waiting. A kernel notes it as a fault of the op ``name``, which is
+        raised when the program next waits.
+        """
+
 
 cpu: Backend = CpuBackend()
 _cuda: Backend | None = None  # loaded when first asked for

@@ -10,7 +10,7 @@ from numpy.lib.array_utils import byte_bounds
 
 from gradflow.backend import loops
 from gradflow.device import CPU, Device
-from gradflow.dtypes import DType
+from gradflow.dtypes import DType, int64
 from gradflow.op import Op, Spec
 
 
@@ -51,3 +51,17 @@ class CpuBackend:
             return byte_bounds(array)
         start: int = array.__array_interface__["data"][0]  # a third of byte_bounds' time
         return start, start + array.nbytes
+
+    def check_range(self, name: str, indices: Any, low: int, high: int, ignore: int | None = None) -> int | None:
+        if not indices.size:
+            return None
+        if low == 0 and indices.dtype == int64:  # in one pass: as unsigned numbers, negative ones are the highest
+            inside = indices.view(np.uint64).max() < high
+        else:
+            inside = indices.min() >= low and indices.max() < high
+        if inside:
+            return None
+        wrong = (indices < low) | (indices >= high)
+        if ignore is not None:
+            wrong &= indices != ignore
+        return int(wrong.argmax()) if wrong.any() else None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradflow.backend import backend_of
 from gradflow.dispatch import apply
 from gradflow.dtypes import DType
 from gradflow.errors import ArgumentError, DTypeError, IndexOutOfRange, ShapeError
@@ -23,7 +24,6 @@ from gradflow.tensor import Tensor
 Array = Any
 IGNORED = -100  # PyTorch's default ignore_index
 _LABELS = Given([1, 0, 3], "int64")
-_UNSIGNED = {np.dtype(f"i{size}"): np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
 
 def shape_of_labels(name: str, input: Shape) -> Shape:
@@ -90,26 +90,18 @@ def over_classes(g: Tensor) -> Tensor:
 
 
 def usable(xp: Any, name: str, labels: Array, classes: int, ignore_index: int) -> tuple[Array, Array | None]:
-    """Labels that are good as indices, and which rows count; None is all of them.
-
-    On the CPU a label out of range raises; looking at labels on a GPU would make the program wait for it.
-    """
-    if xp is np:
-        highest = labels.view(_UNSIGNED.get(labels.dtype, labels.dtype)).max(initial=0)  # -1 is the highest of all
-        if highest < classes and not 0 <= ignore_index < classes:
-            return labels, None
-        _check_range(name, labels, classes, ignore_index)
-    kept = labels != ignore_index
-    return xp.where(kept, labels, 0), kept
-
-
-def _check_range(name: str, labels: Any, classes: int, ignore_index: int) -> None:
-    wrong = np.flatnonzero((labels != ignore_index) & ((labels < 0) | (labels >= classes)))
-    if wrong.size:
+    """Labels that are good as indices, and which rows count; None is all of them. IndexOutOfRange for other labels."""
+    check = backend_of(labels).check_range
+    if xp is np and not 0 <= ignore_index < classes and check(name, labels, 0, classes) is None:
+        return labels, None
+    wrong = check(name, labels, 0, classes, ignore_index)
+    if wrong is not None:
         raise IndexOutOfRange(
-            f"{name}: label {labels[wrong[0]]} at position {wrong[0]} is out of range for {classes} classes; labels "
+            f"{name}: label {labels[wrong]} at position {wrong} is out of range for {classes} classes; labels "
             f"must be 0 to {classes - 1}, or ignore_index ({ignore_index}) for a row to be left out"
         )
+    kept = labels != ignore_index
+    return xp.where(kept, labels, 0), kept
 
 
 def row_scale(xp: Any, weights: Array | None, kept: Array | None, count: int, reduction: str) -> Any:

@@ -6,7 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gradflow import dtypes
+from gradflow.backend import backend_of
 from gradflow.dispatch import apply
 from gradflow.errors import DTypeError, IndexOutOfRange
 from gradflow.op import Op, Spec
@@ -20,15 +23,15 @@ from gradflow.tensor import Tensor
 
 def from_the_front(xp: Any, name: str, indices: Any, axis: int, size: int) -> Any:
     """``indices`` along an axis of ``size``, as int64, negative ones counted from the end."""
-    if not indices.size:
-        return indices.astype(dtypes.int64)
-    low, high = int(indices.min()), int(indices.max())
-    if low < -size or high >= size:
-        raise IndexOutOfRange(
-            f"{name}: index {high if high >= size else low} is out of range for axis {axis}, of size {size}"
-        )
-    indices = indices.astype(dtypes.int64)
-    return indices if low >= 0 else xp.where(indices < 0, indices + size, indices)
+    check = backend_of(indices).check_range
+    counted = indices.astype(dtypes.int64)
+    if xp is np and check(name, indices, 0, size) is None:  # mostly; it spares NumPy three passes
+        return counted
+    wrong = check(name, indices, -size, size)
+    if wrong is not None:
+        index = indices.reshape(-1)[wrong]
+        raise IndexOutOfRange(f"{name}: index {index} is out of range for axis {axis}, of size {size}")
+    return xp.where(counted < 0, counted + size, counted)
 
 
 def ravel(indices: Sequence[Any], sizes: Shape) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from gradflow import dtypes
+from gradflow.backend import backend_of
 from gradflow.dispatch import apply
 from gradflow.dtypes import DType, DTypeLike
 from gradflow.errors import ArgumentError, IndexOutOfRange, ShapeError
@@ -73,8 +74,9 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: SupportsIndex | No
 
 def check_labels(name: str, labels: Any, count: int, things: str) -> None:
     """Raise IndexOutOfRange unless every label is from 0 to below ``count``."""
-    if labels.size and (labels.min() < 0 or labels.max() >= count):
-        bad = int(labels.min() if labels.min() < 0 else labels.max())
+    wrong = backend_of(labels).check_range(name, labels, 0, count)
+    if wrong is not None:
+        bad = labels.reshape(-1)[wrong]
         raise IndexOutOfRange(f"{name}: {bad} is out of range for {count} {things}, numbered from 0 to {count - 1}")
 
 

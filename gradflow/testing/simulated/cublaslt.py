@@ -124,7 +124,7 @@ class CublasLt:
         """The object at ``address``. With any other the real library would follow a wild pointer."""
         found = self._objects.get(address or 0)
         if found is None or found.kind != kind:
-            raise KernelError(f"cuBLASLt was given {address or 0:#x} for a {kind}; it was destroyed, or never was one")
+            raise KernelError(f"cuBLASLt was given {address or 0:#x} as {kind}; it was destroyed, or never was one")
         return found
 
     def _destroy(self, kind: str, address: int | None) -> Status:

@@ -49,6 +49,18 @@ class Product(NamedTuple):
     workspace_bytes: int
     stream: int
 
+    @property
+    def name(self) -> str:
+        """Sizes and epilogue, for a log."""
+        terms = self.a.rows if self.a.transposed else self.a.columns
+        return f"{self.d.rows}x{self.d.columns}x{terms} {self.epilogue.name}"
+
+    @property
+    def bytes(self) -> int:
+        """What the matrices hold: read once each, and written."""
+        elements = sum(x.rows * x.columns * (self.batch if x.stride else 1) for x in (self.a, self.b, self.d))
+        return elements * np.dtype(STORED[self.type]).itemsize
+
     def run(self, memory: Any) -> None:
         """Compute the product: D, and what the epilogue writes beside it."""
         with np.errstate(all="ignore"):

@@ -26,6 +26,12 @@ class Tickets(NamedTuple):
     counters: int
 
 
+class Zeroed(NamedTuple):
+    """An argument: an array that is filled with zeros before the launch, for kernels that add to it."""
+
+    array: Any
+
+
 class Table(NamedTuple):
     """An argument: rows of arrays, None and ints, which reach the kernel as rows of addresses and numbers (int64)."""
 
@@ -56,7 +62,8 @@ class Launch(NamedTuple):
     """One launch of a ``__global__`` function of kernels/*.cu.
 
     ``dtype`` is what its T is, None for a function that is no template. ``arguments`` are arrays, Python numbers, None
-    (a null pointer), ``Scratch``, ``Tickets``, ``Table`` and ``FAULT``; the function's signature says what they become.
+    (a null pointer), ``Scratch``, ``Tickets``, ``Zeroed``, ``Table`` and ``FAULT``; the function's signature says
+    what they become.
     """
 
     kernel: str

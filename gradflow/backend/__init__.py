@@ -87,6 +87,11 @@ def cuda_backend() -> Backend:
     return _cuda
 
 
+def loaded() -> Backend | None:
+    """The CUDA backend, if anything has asked for it yet."""
+    return _cuda
+
+
 @contextmanager
 def installed(backend: Backend) -> Iterator[Backend]:
     """Let ``backend`` serve CUDA devices until the block ends: for tests, which simulate them."""

@@ -1,0 +1,288 @@
+"""The simulated computer: devices, the order of what they do, and the faults they are told to have."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradflow.errors import KernelError
+from gradflow.testing.ptx.memory import BASE, Memory
+from gradflow.testing.simulated.conversion import converted
+from gradflow.testing.simulated.graph import Capture, Node
+from gradflow.testing.simulated.log import Log, Record
+from gradflow.testing.simulated.status import CUDARuntimeError
+
+if TYPE_CHECKING:
+    from gradflow.testing.simulated.pool import Pool
+    from gradflow.testing.simulated.stream import Stream
+
+LAUNCHES = frozenset({"kernel", "gemm", "graph"})
+SCALARS = frozenset({bool, int, float, complex, type(None), *np.sctypeDict.values()} - {np.object_, np.str_, np.bytes_})
+ARENA = 4 << 30  # bytes that are really there, for all devices together, however much memory they say they have
+
+
+class UninitialisedRead(KernelError):
+    """Device memory was read that nothing had been written to."""
+
+
+class Processor:
+    """One device: how much memory is left, its pool, its default stream, and the error that poisoned its context."""
+
+    def __init__(self, number: int, capacity: int) -> None:
+        self.number = number
+        self.capacity = capacity
+        self.taken = 0  # bytes that pools and raw allocations hold
+        self.poison: str | None = None
+        self.pool: Pool
+        self.null: Stream
+
+
+class Machine:
+    """What all arrays, streams and kernels of one simulated ``cupy`` share.
+
+    ``log`` has what was done; ``memory`` the device memory. With no devices there is no driver either.
+    """
+
+    def __init__(self, devices: int, capacity: int) -> None:
+        self.memory = Memory(min(ARENA, max(devices, 1) * capacity * 2 + (1 << 28)))
+        self._origin = self.memory.bytes.__array_interface__["data"][0] - BASE
+        self.log = Log()
+        self.processors = [Processor(number, capacity) for number in range(devices)]
+        self.streams: weakref.WeakValueDictionary[int, Stream] = weakref.WeakValueDictionary()
+        self.capturing: dict[int, Capture] = {}  # by pointer of the stream
+        self.pinned: dict[int, int] = {}  # address: bytes of page-locked host memory
+        self._allocations_left = self._launches_left = -1
+        self._local = threading.local()
+        self.ndarray: Any = None
+
+    # ---- faults on demand
+
+    def fail_allocation(self, n: int = 1) -> None:
+        """Let the ``n``-th allocation of device memory from now on, and no other, fail for want of memory."""
+        self._allocations_left = n
+
+    def fail_launch(self, n: int = 1) -> None:
+        """Let the ``n``-th launch from now on fail; as on a device, every later call of the same device fails too."""
+        self._launches_left = n
+
+    # ---- what is current
+
+    @property
+    def device(self) -> Processor:
+        """The current device of this thread."""
+        if not self.processors:
+            raise CUDARuntimeError("cudaErrorInsufficientDriver")
+        return self.processors[getattr(self._local, "device", 0)]
+
+    def set_device(self, number: int) -> None:
+        """Make device ``number`` the current one of this thread."""
+        if not self.processors:
+            raise CUDARuntimeError("cudaErrorInsufficientDriver")
+        if not 0 <= number < len(self.processors):
+            raise CUDARuntimeError("cudaErrorInvalidDevice")
+        self._local.device = number
+
+    def stream(self, device: Processor | None = None) -> Stream:
+        """The current stream of a device, of the current one by default, in this thread."""
+        processor = device or self.device
+        chosen: dict[int, Stream] = self._local.__dict__.get("streams") or {}
+        return chosen.get(processor.number, processor.null)
+
+    def set_stream(self, stream: Stream) -> None:
+        """Make ``stream`` the current one of its device in this thread."""
+        self._local.__dict__.setdefault("streams", {})[stream.device_id] = stream
+
+    def stream_at(self, pointer: int) -> Stream:
+        """The stream of the current device with this pointer."""
+        if pointer in (0, 1):
+            return self.device.null
+        stream = self.streams.get(pointer)
+        if stream is None:
+            raise CUDARuntimeError("cudaErrorInvalidResourceHandle")
+        return stream
+
+    # ---- what a device does
+
+    def begin(self, stream: Stream | None = None) -> Stream:
+        """The stream that work is to go to, the current one by default; raises what its device raises."""
+        device = self.device
+        if device.poison is not None:
+            raise CUDARuntimeError(device.poison)
+        if stream is None:
+            stream = self.stream(device)
+        if stream.ptr == 0 and self.capturing:
+            self._refuse_default_stream()
+        return stream
+
+    def enqueue(self, kind: str, name: str, nbytes: int, work: Callable[[], Any], stream: Stream | None = None) -> None:
+        """Do ``work`` now, or, if the stream is capturing, whenever the graph is launched."""
+        stream = self.begin(stream)
+        record = Record(kind, name, nbytes, stream.ptr, stream.device_id)
+        if stream.capture is not None:
+            stream.capture.add(Node(record, work))
+            return
+        self.log.add(record)
+        if kind in LAUNCHES:
+            self.count_launch()
+        work()
+
+    def count_launch(self) -> None:
+        """Fail if this is the launch that was told to."""
+        self._launches_left -= 1
+        if self._launches_left == 0:
+            self.poison("cudaErrorLaunchFailure")
+
+    def poison(self, status: str) -> None:
+        """Raise the error ``status``, and let every later call of the current device raise it."""
+        self.device.poison = status
+        raise CUDARuntimeError(status)
+
+    def synchronize(self, stream: Stream | None = None, name: str = "stream") -> None:
+        """Wait for a stream, the current one by default: which a capture does not allow."""
+        stream = self.begin(stream)
+        if stream.capture is not None:
+            stream.capture.valid = False
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
+        self.log.add(Record("sync", name, 0, stream.ptr, stream.device_id))
+
+    def compute(
+        self, name: str, function: Callable[..., Any], operands: Sequence[Any], out: Any = None, kind: str = "kernel"
+    ) -> Any:
+        """What ``function`` makes of the operands as NumPy sees them, as a device array: ``out`` or a new one.
+
+        In a capture only the shape of the result is found out; it is computed when the graph is launched.
+        """
+        queue = self.begin()
+        capture = queue.capture
+        views: list[Any] = []
+        nbytes = 0
+        for x in operands:
+            if type(x) is self.ndarray:
+                views.append(x._a if capture is not None else self.readable(x))
+                nbytes += x._a.nbytes
+            elif type(x) in SCALARS:
+                views.append(x)
+            else:
+                raise TypeError(f"Unsupported type {type(x)}")
+        with np.errstate(all="ignore"):
+            result = np.asarray(function(*views))
+        if out is None:
+            out = self.ndarray._empty(result.shape, result.dtype)
+        record = Record(kind, name, nbytes + result.nbytes, queue.ptr, queue.device_id)
+        if capture is not None:
+            self._capture(capture, record, function, views, [x for x in operands if type(x) is self.ndarray], out)
+            return out
+        self.log.add(record)
+        if self._launches_left >= 0 and kind in LAUNCHES:
+            self.count_launch()
+        self.store(out, result)
+        return out
+
+    def _capture(
+        self, capture: Capture, record: Record, function: Any, views: list[Any], reads: list[Any], out: Any
+    ) -> None:
+        out_view, allocation = out._a, out._block.allocation
+        blocks = [(x._a, x._block.allocation) for x in reads]
+
+        def replay() -> None:
+            for a, each in blocks:
+                self._check_alive(record.name, each)
+                self._check_written(record.name, a, each)
+            self._check_alive(record.name, allocation)
+            with np.errstate(all="ignore"):
+                self._write(out_view, allocation, np.asarray(function(*views)))
+
+        capture.add(Node(record, replay))
+
+    # ---- device memory as NumPy sees it
+
+    def host(self, address: int, shape: Any, dtype: Any, order: Any = "C") -> Any:
+        """Device memory as a NumPy array."""
+        if address == 0:
+            return np.empty(shape, dtype)
+        return np.ndarray(shape, dtype, self.memory.bytes, address - BASE, order=order)  # type: ignore[call-overload]
+
+    def address(self, a: Any) -> int:
+        """The device address of a NumPy view of device memory."""
+        first: int = a.__array_interface__["data"][0]
+        return first - self._origin
+
+    def readable(self, x: Any) -> Any:
+        """The device array ``x`` as NumPy sees it, if it is of the current device and has been written."""
+        block = x._block
+        if block.device_id != getattr(self._local, "device", 0):
+            raise ValueError(
+                "Array device must be same as the current device: "
+                f"array device = {block.device_id} while current = {self.device.number}"
+            )
+        if not block.allocation.complete:
+            self._check_written("read", x._a, block.allocation)
+        return x._a
+
+    def store(self, x: Any, result: Any) -> None:
+        """Write ``result``, converted as CUDA converts, into the device array ``x``."""
+        self._write(x._a, x._block.allocation, result)
+
+    def _write(self, a: Any, allocation: Any, result: Any) -> None:
+        a[...] = converted(result, a.dtype)
+        if not allocation.complete:
+            if a.nbytes == allocation.size and a.flags.forc:
+                allocation.complete = True
+                self.memory.written[allocation.start : allocation.start + a.nbytes] = 1
+            elif a.size:
+                self._bytes_written(a)[...] = 1
+
+    def _bytes_written(self, a: Any) -> Any:
+        """Whether each byte of ``a`` has been written: an array with one more dimension, the bytes of an element."""
+        return np.ndarray(
+            (*a.shape, a.itemsize), np.uint8, self.memory.written, self.address(a) - BASE, (*a.strides, 1)
+        )
+
+    def _check_written(self, name: str, a: Any, allocation: Any) -> None:
+        if allocation.complete or a.size == 0:
+            return
+        if not self._bytes_written(a).all():
+            raise UninitialisedRead(
+                f"{name}: {a.shape} of {a.dtype} at {self.address(a):#x} is read before all of it has been written; "
+                "xp.empty leaves memory as it was"
+            )
+        if a.nbytes == allocation.size and a.flags.forc:
+            allocation.complete = True
+
+    def _check_alive(self, name: str, allocation: Any) -> None:
+        if allocation.size and self.memory.allocations.get(allocation.start) is not allocation:
+            raise KernelError(
+                f"graph: {name!r} was captured on the array at {BASE + allocation.start:#x}, whose memory has been "
+                "freed since; keep every array of a graph as long as the graph"
+            )
+
+    # ---- memory of a device, as cudaMalloc gives it
+
+    def take(self, device: Processor, nbytes: int) -> bool:
+        """Whether ``nbytes`` could be taken from a device; not while the current stream is capturing."""
+        if self.stream(device).capture is not None:
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
+        if device.taken + nbytes > device.capacity:
+            return False
+        device.taken += nbytes
+        self.log.add(Record("alloc", "cudaMalloc", nbytes, 0, device.number))
+        return True
+
+    def give_back(self, device: Processor, nbytes: int) -> None:
+        """Give back what ``take`` took."""
+        device.taken -= nbytes
+        self.log.add(Record("free", "cudaFree", nbytes, 0, device.number))
+
+    def allocation_fails(self) -> bool:
+        """Whether this is the allocation that was told to fail."""
+        self._allocations_left -= 1
+        return self._allocations_left == 0
+
+    def is_pinned(self, a: Any) -> bool:
+        """Whether a NumPy array lies in page-locked memory."""
+        start: int = a.__array_interface__["data"][0]
+        return any(first <= start and start + a.nbytes <= first + size for first, size in self.pinned.items())

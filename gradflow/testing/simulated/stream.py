@@ -1,0 +1,184 @@
+"""Streams and events: in which order work is done, and what a capture makes of them."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from gradflow.testing.simulated.graph import Capture, Graph
+from gradflow.testing.simulated.status import CUDARuntimeError
+
+if TYPE_CHECKING:
+    from gradflow.testing.simulated.machine import Machine
+
+_handles = itertools.count(0x5550_0000, 16)
+
+
+class Stream:
+    """A queue of work. What is queued is done at once, so waiting takes no time; it is logged all the same."""
+
+    machine: Machine
+    _graph: type[Graph]
+    null: Stream
+
+    def __init__(
+        self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: Any = None
+    ) -> None:
+        self.ptr = 0 if null else 2 if ptds else next(_handles)
+        self.device_id = self.machine.device.number
+        self.is_non_blocking = non_blocking
+        if self.ptr:
+            self.machine.streams[self.ptr] = self
+        self.priority = priority or 0
+        self._before: list[Stream] = []
+
+    @classmethod
+    def from_external(cls, obj: Any) -> Stream:
+        """The stream of another library, which has ``__cuda_stream__``."""
+        _, pointer = obj.__cuda_stream__() if callable(obj.__cuda_stream__) else obj.__cuda_stream__
+        stream = cls()
+        stream.ptr = pointer
+        cls.machine.streams.setdefault(pointer, stream)
+        return stream
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self.ptr
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stream) and (self.ptr, self.device_id) == (other.ptr, other.device_id)
+
+    def __hash__(self) -> int:
+        return hash((self.ptr, self.device_id))
+
+    def __enter__(self) -> Stream:
+        self._before.append(self.machine.stream(self.machine.processors[self.device_id]))
+        return self.use()
+
+    def __exit__(self, *error: object) -> None:
+        self.machine.set_stream(self._before.pop())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.ptr} (device {self.device_id})>"
+
+    def use(self) -> Stream:
+        """Make this the current stream of its device."""
+        self.machine.set_stream(self)
+        return self
+
+    @property
+    def capture(self) -> Capture | None:
+        """What this stream is part of the capture of."""
+        return self.machine.capturing.get(self.ptr)
+
+    @property
+    def done(self) -> bool:
+        """Whether all work is done; asking spoils a capture."""
+        self._refuse_capture()
+        return True
+
+    def synchronize(self) -> None:
+        """Wait until all work is done; not during a capture."""
+        self.machine.synchronize(self)
+
+    def _refuse_capture(self) -> None:
+        if self.capture is not None:
+            self.capture.valid = False
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
+
+    def record(self, event: Event | None = None) -> Event:
+        """Note in ``event``, a new one by default, how far this stream is."""
+        self.machine.begin(self)
+        if event is None:
+            event = self._event()
+        event._stream, event._capture = self, self.capture
+        return event
+
+    _event: type[Event]
+
+    def wait_event(self, event: Event) -> None:
+        """Let later work of this stream wait for ``event``; a capture spreads to a stream that waits for it."""
+        self.machine.begin(self)
+        capture = event._capture
+        if capture is None or event._stream is None:
+            return
+        if self.capture is None:
+            self.machine.capturing[self.ptr] = capture
+        capture.unjoined.discard(event._stream)
+        if self is not capture.origin:
+            capture.unjoined.add(self)
+
+    def begin_capture(self, mode: int | None = None) -> None:
+        """Keep what this stream is told from now on for a graph, instead of doing it."""
+        if self.ptr == 0:
+            raise RuntimeError("cannot capture on the default (legacy) stream")
+        if self.capture is not None:
+            raise CUDARuntimeError("cudaErrorIllegalState")
+        self.machine.capturing[self.ptr] = Capture(self)
+
+    def end_capture(self) -> Graph:
+        """The graph of what was captured; only on the stream where the capture began."""
+        capture = self.capture
+        if capture is None:
+            raise CUDARuntimeError("cudaErrorIllegalState")
+        if capture.origin is not self:
+            capture.valid = False
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnmatched")
+        for pointer in [each for each, its in self.machine.capturing.items() if its is capture]:
+            del self.machine.capturing[pointer]
+        if not capture.valid:
+            raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated")
+        if capture.unjoined:
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnjoined")
+        return self._graph._of(capture.nodes)
+
+    def is_capturing(self) -> bool:
+        """Whether the stream is capturing."""
+        return self.capture is not None
+
+    def launch_host_func(self, callback: Any, arg: Any) -> None:
+        """Call ``callback(arg)`` on the host when all work before is done."""
+        self.machine.enqueue("host", "launch_host_func", 0, lambda: callback(arg), self)
+
+
+class ExternalStream(Stream):
+    """A stream that somebody else made, by its pointer."""
+
+    def __init__(self, ptr: int, device_id: int = -1) -> None:
+        self.ptr = ptr
+        self.device_id = self.machine.device.number
+        self.is_non_blocking = False
+        self._before = []
+        if device_id >= 0:
+            self.device_id = device_id
+
+
+class Event:
+    """A point in the work of a stream."""
+
+    machine: Machine
+
+    def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
+        self.machine.begin()
+        self.ptr = next(_handles)
+        self._stream: Stream | None = None
+        self._capture: Capture | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the work before the event is done."""
+        self._refuse_capture()
+        return True
+
+    def record(self, stream: Stream | None = None) -> None:
+        """Note how far ``stream``, the current one by default, is."""
+        (stream or self.machine.stream()).record(self)
+
+    def synchronize(self) -> None:
+        """Wait for the work before the event; not during its capture."""
+        self._refuse_capture()
+        self.machine.synchronize(self._stream, "event")
+
+    def _refuse_capture(self) -> None:
+        if self._capture is not None and self._stream is not None and self._stream.capture is self._capture:
+            self._capture.valid = False
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from gradflow.backend.matmul_precision import get_float32_matmul_precision, set_float32_matmul_precision
+from gradflow.determinism import are_deterministic_algorithms_enabled, use_deterministic_algorithms
 from gradflow.device import Device, device
 from gradflow.dtypes import bool_ as bool
 from gradflow.dtypes import (
@@ -136,6 +137,7 @@ __all__ = [
     "arcsin",
     "arctan",
     "arctan2",
+    "are_deterministic_algorithms_enabled",
     "argmax",
     "argmin",
     "asarray",
@@ -281,6 +283,7 @@ __all__ = [
     "uint32",
     "uint64",
     "uint8",
+    "use_deterministic_algorithms",
     "var",
     "vecdot",
     "where",

@@ -22,7 +22,7 @@ LAYERS = """
     shapes dtypes device samples launch
     op
     backend
-    mode mutations site tensor slot tape dispatch
+    mode determinism mutations site tensor slot tape dispatch
     ops
     transforms nn optim serialize data
     cuda testing explanation train

@@ -10,8 +10,10 @@ import numpy as np
 
 from gradflow import dtypes
 from gradflow.backend import backend_of
+from gradflow.determinism import are_deterministic_algorithms_enabled
 from gradflow.dispatch import apply
 from gradflow.errors import DTypeError, IndexOutOfRange
+from gradflow.launch import FAULT, LIMIT, THREADS, VECTOR, Launch, Zeroed, blocks_over, computable, fault_code
 from gradflow.op import Op, Spec
 from gradflow.ops.arithmetic import where
 from gradflow.ops.shape import reshape
@@ -65,11 +67,20 @@ def _ravel_multi_index_spec(*indices: Spec, name: str, axes: Axes, sizes: Shape)
     return Spec(broadcast(name, *(each.shape for each in indices)), dtypes.int64)
 
 
+def _ravel_multi_index_cuda(*indices: Any, name: str, axes: Axes, sizes: Shape, out: Any) -> Launch | None:
+    index, *rest = indices
+    if rest or index.dtype != dtypes.int64 or not index.flags.c_contiguous or not 0 < index.size < LIMIT:
+        return None
+    arguments = (index, out, sizes[0], FAULT, fault_code(name), index.size)
+    return Launch("ravel_multi_index", None, -(-index.size // THREADS), THREADS, arguments)
+
+
 # one position, in dimensions of ``sizes`` made one, for every tuple of indices; ``name`` and ``axes`` are for errors
 _ravel_multi_index = Op(
     name="ravel_multi_index",
     forward=_ravel_multi_index_forward,
     spec=_ravel_multi_index_spec,
+    cuda=_ravel_multi_index_cuda,
     samples=(
         sample(Integer((4,), -5, 5), name="take", axes=(0,), sizes=(5,)),
         sample(Integer((2, 1), 0, 3), Integer((3,), -4, 4), name="getitem", axes=(0, 2), sizes=(3, 4)),
@@ -78,7 +89,41 @@ _ravel_multi_index = Op(
 )
 
 
-def _scatter_add_forward(xp: Any, x: Any, indices: Any, *, shape: Shape, axis: int, out: Any = None) -> Any:
+def _kernels_suit(x: Any, indices: Any, out: Any) -> bool:
+    """Whether the kernels for gathering may run: between contiguous arrays of few enough elements, by int64."""
+    return (
+        computable(x.dtype)
+        and indices.dtype == dtypes.int64
+        and out.size > 0
+        and all(each.size < LIMIT and each.flags.c_contiguous for each in (x, indices, out))
+    )
+
+
+def gathering(name: str, x: Any, indices: Any, axis: int, out: Any) -> Launch | None:
+    """The launch that takes rows of ``x``; indices out of range are faults of the op ``name``."""
+    if not _kernels_suit(x, indices, out):
+        return None
+    after = math.prod(x.shape[axis + 1 :])
+    arguments = (x, indices, out, FAULT, fault_code(name), x.shape[axis], indices.size, after, out.size)
+    return Launch("take", x.dtype, blocks_over(out.size, x.dtype), THREADS, arguments)
+
+
+def _scatter_add_cuda(x: Any, indices: Any, *, shape: Shape, axis: int, deterministic: bool, out: Any) -> Launch | None:
+    if not _kernels_suit(x, indices, out):
+        return None
+    before, size, after = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+    fault = (FAULT, fault_code("scatter_add"))
+    if deterministic or x.dtype == dtypes.float16 or not x.size:  # float16 is added up in float32
+        vectors = before * size * -(-after * x.dtype.itemsize // VECTOR)
+        arguments = (x, indices, out, *fault, before, size, after, indices.size)
+        return Launch("scatter_add", x.dtype, -(-vectors // THREADS), THREADS, arguments)
+    arguments = (x, indices, Zeroed(out), *fault, size, indices.size, after, x.size)
+    return Launch("scatter_add_fast", x.dtype, -(-x.size // THREADS), THREADS, arguments)
+
+
+def _scatter_add_forward(
+    xp: Any, x: Any, indices: Any, *, shape: Shape, axis: int, deterministic: bool, out: Any = None
+) -> Any:
     before, after = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
     positions = indices.reshape(-1).astype(dtypes.int64, copy=False)
     if before != 1:
@@ -94,25 +139,41 @@ def _scatter_add_forward(xp: Any, x: Any, indices: Any, *, shape: Shape, axis: i
     return out
 
 
-def _scatter_add_spec(x: Spec, indices: Spec, shape: Shape, axis: int) -> Spec:
+def _scatter_add_spec(x: Spec, indices: Spec, shape: Shape, axis: int, deterministic: bool) -> Spec:
     check_integers("scatter_add", indices)
     return Spec(shape, x.dtype)
 
 
-# zeros of ``shape`` with the parts of ``x`` added at ``indices`` along ``axis``, in order: the same bits in every run
+# zeros of ``shape`` with the parts of ``x`` added at ``indices`` along ``axis``; in order if ``deterministic``
 _scatter_add = Op(
     name="scatter_add",
     forward=_scatter_add_forward,
     spec=_scatter_add_spec,
     vjp=(lambda g, indices, axis: apply(_take, g, indices, axis=axis), None),
+    cuda=_scatter_add_cuda,
     samples=(
-        sample(Real((4,)), Given([2, 0, 2, 2], dtypes.int64), shape=(5,), axis=0),
-        sample(Real((4, 3)), Given([2, 0, 2, 2], dtypes.int64), shape=(5, 3), axis=0),
-        sample(Real((2, 3, 2, 2)), Given([[2, 0], [2, 1], [1, 1]], dtypes.int64), shape=(2, 3, 2), axis=1),
-        sample(Real((2,)), Given(1, dtypes.int64), shape=(3, 2), axis=0),
-        sample(Real((0, 2)), Integer((0,)), shape=(3, 2), axis=0),
+        sample(Real((4,)), Given([2, 0, 2, 2], dtypes.int64), shape=(5,), axis=0, deterministic=True),
+        sample(Real((4, 3)), Given([2, 0, 2, 2], dtypes.int64), shape=(5, 3), axis=0, deterministic=False),
+        *(
+            sample(
+                Real((2, 3, 2, 2)),
+                Given([[2, 0], [2, 1], [1, 1]], dtypes.int64),
+                shape=(2, 3, 2),
+                axis=1,
+                deterministic=deterministic,
+            )
+            for deterministic in (True, False)
+        ),
+        sample(Real((2,)), Given(1, dtypes.int64), shape=(3, 2), axis=0, deterministic=True),
+        sample(Real((0, 2)), Integer((0,)), shape=(3, 2), axis=0, deterministic=False),
     ),
 )
+
+
+def scattered(x: Tensor, indices: Tensor, shape: Shape, axis: int, into: Tensor | None = None) -> Tensor:
+    """Zeros of ``shape`` with the parts of ``x`` added up at ``indices`` along ``axis``."""
+    deterministic = are_deterministic_algorithms_enabled()
+    return apply(_scatter_add, x, indices, into=into, shape=shape, axis=axis, deterministic=deterministic)
 
 
 def taken(shape: Shape, indices: Shape, axis: int) -> Shape:
@@ -130,11 +191,10 @@ _take: Op = Op(
     forward=lambda xp, x, indices, *, axis, out=None: xp.take(x, indices, axis=axis, out=out),
     spec=_take_spec,
     vjp=(
-        lambda g, indices, specs, axis, into: apply(
-            _scatter_add, g, indices, shape=specs[0].shape, axis=axis, into=into
-        ),
+        lambda g, indices, specs, axis, into: scattered(g, indices, specs[0].shape, axis, into),
         None,
     ),
+    cuda=lambda x, indices, *, axis, out: gathering("take", x, indices, axis, out),
     samples=(
         sample(Real((5,)), Given([2, 0, 2, 2], dtypes.int64), axis=0),
         sample(Real((5, 3)), Given([[2, 0], [2, 2]], dtypes.int64), axis=0),

@@ -16,10 +16,10 @@ from gradflow.ops.create import holds
 from gradflow.ops.gather import (
     _put,
     _ravel_multi_index,
-    _scatter_add,
     _take,
     check_integers,
     from_the_front,
+    scattered,
     taken,
     write,
 )
@@ -120,7 +120,7 @@ def _scattered(x: Tensor, value: TensorLike, positions: Tensor, axis: int) -> Te
     given = value if isinstance(value, Tensor) else tensor(value, x.dtype, x.device)
     shape = taken(x.shape, positions.shape, axis)
     check_fits("add", given.shape, shape)
-    return apply(_scatter_add, broadcast_to(given.astype(x.dtype), shape), positions, shape=x.shape, axis=axis)
+    return scattered(broadcast_to(given.astype(x.dtype), shape), positions, x.shape, axis)
 
 
 def _changed(name: str, x: Tensor, path: Path, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

@@ -13,7 +13,7 @@ from gradflow.dtypes import DType, DTypeLike
 from gradflow.errors import ArgumentError, IndexOutOfRange, ShapeError
 from gradflow.op import Op, Spec
 from gradflow.ops.create import asarray
-from gradflow.ops.gather import _ravel_multi_index, _scatter_add, _take, check_integers, taken
+from gradflow.ops.gather import _ravel_multi_index, _take, check_integers, gathering, scattered, taken
 from gradflow.ops.path import index_array
 from gradflow.ops.shape import ravel
 from gradflow.ops.slicing import integer
@@ -153,9 +153,10 @@ _embedding = Op(
     forward=_embedding_forward,
     spec=_embedding_spec,
     vjp=(
-        lambda g, indices, specs, into: apply(_scatter_add, g, indices, shape=specs[0].shape, axis=0, into=into),
+        lambda g, indices, specs, into: scattered(g, indices, specs[0].shape, 0, into),
         None,
     ),
+    cuda=lambda weight, indices, *, out: gathering("embedding", weight, indices, 0, out),
     samples=(
         sample(Real((5, 3)), Given([2, 0, 2, 2], dtypes.int64)),
         sample(Real((5, 3)), Given([[2, 4], [2, 2]], dtypes.int64)),

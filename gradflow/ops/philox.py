@@ -115,14 +115,20 @@ def randint(bits: Array, low: int, high: int) -> Array:
     >>> randint(np.array([0, 2**63, 2**64 - 1], np.uint64), 10, 16)
     array([10, 13, 15])
     """
-    size = high - low
-    if not 0 < size <= 1 << 32 or low < -(1 << 63) or high > 1 << 63:
-        raise ArgumentError(f"randint: [{low}, {high}) must have 1 to 2**32 integers, all of them in int64")
+    size = integers_in(low, high)
     # the high half of a 96-bit product: neither partial product nor their sum exceeds 64 bits
     number = (bits & _LOW) * size >> 32
     number += (bits >> 32) * size
     number >>= 32
     return number.view("int64") + low
+
+
+def integers_in(low: int, high: int) -> int:
+    """How many integers [low, high) has. Raises ArgumentError unless ``randint`` can make them."""
+    size = high - low
+    if not 0 < size <= 1 << 32 or low < -(1 << 63) or high > 1 << 63:
+        raise ArgumentError(f"randint: [{low}, {high}) must have 1 to 2**32 integers, all of them in int64")
+    return size
 
 
 def permutation(n: int, seed: Array | int, counter: Array | int, xp: Any = np) -> Array:
@@ -146,7 +152,12 @@ def dropout_mask(bits: Array, p: float) -> Array:
     >>> dropout_mask(np.array([0, 2**31 - 1, 2**31, 2**32 - 1], np.uint32), p=0.5)
     array([False, False,  True,  True])
     """
+    least = least_kept(p)
+    return bits > _LOW if least > _LOW else bits >= least
+
+
+def least_kept(p: float) -> int:
+    """The least word that ``dropout_mask`` keeps; 2**32 if it keeps none. Raises ArgumentError unless in [0, 1]."""
     if not 0 <= p <= 1:
         raise ArgumentError(f"dropout: p is {p}; a probability is in [0, 1]")
-    least = round(p * 2**32)
-    return bits > _LOW if least > _LOW else bits >= least
+    return round(p * 2**32)

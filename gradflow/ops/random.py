@@ -12,6 +12,7 @@ from gradflow.device import device as as_device
 from gradflow.dispatch import apply
 from gradflow.dtypes import DType, DTypeLike
 from gradflow.errors import ArgumentError, DeviceError, DTypeError
+from gradflow.launch import LIMIT, THREADS, Launch, blocks_over, flat
 from gradflow.op import Op, Spec
 from gradflow.ops import philox, quantile
 from gradflow.ops.create import ShapeLike
@@ -165,6 +166,18 @@ def _uniform_forward(
     return _shaped(x, shape, out)
 
 
+def _filling(kernel: str, state: Any, out: Any, *attributes: Any) -> Launch | None:
+    """The launch that fills ``out`` from a draw."""
+    if not (flat(out) and state.flags.c_contiguous):
+        return None
+    arguments = (state, out, *attributes, out.size)
+    return Launch(kernel, out.dtype, blocks_over(out.size, out.dtype), THREADS, arguments)
+
+
+def _uniform_cuda(state: Any, *, shape: Shape, dtype: DType, low: float, high: float, out: Any) -> Launch | None:
+    return _filling("uniform", state, out, dtype.type(high - low), dtype.type(low))
+
+
 def _uniform_spec(state: Spec, *, shape: Shape, dtype: DType, low: float, high: float) -> Spec:
     if not low <= high:
         raise ArgumentError(f"uniform: low is {low} and high is {high}; low must not be above high")
@@ -180,6 +193,10 @@ def _normal_forward(
     return _shaped(x.astype(dtype, copy=False), shape, out)
 
 
+def _normal_cuda(state: Any, *, shape: Shape, dtype: DType, mean: float, std: float, out: Any) -> Launch | None:
+    return _filling("normal", state, out, mean, std)
+
+
 def _normal_spec(state: Spec, *, shape: Shape, dtype: DType, mean: float, std: float) -> Spec:
     if not std >= 0:
         raise ArgumentError(f"normal: std is {std}; it must not be negative")
@@ -190,6 +207,13 @@ def _randint_forward(xp: Any, state: Any, *, low: int, high: int, shape: Shape, 
     return _shaped(philox.randint(_bits(xp, state, shape, 64), low, high), shape, out)
 
 
+def _randint_cuda(state: Any, *, low: int, high: int, shape: Shape, out: Any) -> Launch | None:
+    size = philox.integers_in(low, high)
+    if not (0 < out.size < LIMIT and out.flags.c_contiguous and state.flags.c_contiguous):
+        return None
+    return Launch("randint", None, blocks_over(out.size, out.dtype), THREADS, (state, out, low, size, out.size))
+
+
 def _permutation_forward(xp: Any, state: Any, *, n: int, out: Any = None) -> Any:
     return _shaped(philox.permutation(n, state[0], state[1], xp), (n,), out)
 
@@ -197,9 +221,21 @@ def _permutation_forward(xp: Any, state: Any, *, n: int, out: Any = None) -> Any
 def _dropout_forward(xp: Any, x: Any, state: Any, *, p: float, out: Any = None) -> Any:
     kept = philox.dropout_mask(_bits(xp, state, x.shape, 32), p).reshape(x.shape)
     out = xp.empty(x.shape, x.dtype) if out is None else out
-    xp.multiply(x, 1 / (1 - p) if p < 1 else 0.0, out=out)
+    xp.multiply(x, _scale(p), out=out)
     xp.copyto(out, 0, where=~kept)
     return out
+
+
+def _scale(p: float) -> float:
+    return 1 / (1 - p) if p < 1 else 0.0
+
+
+def _dropout_cuda(x: Any, state: Any, *, p: float, out: Any) -> Launch | None:
+    least = philox.least_kept(p)
+    if not (flat(x, out) and state.flags.c_contiguous):
+        return None
+    arguments = (x, state, out, least, x.dtype.type(_scale(p)), x.size)
+    return Launch("dropout", x.dtype, blocks_over(x.size, x.dtype), THREADS, arguments)
 
 
 FLOATS = (dtypes.float16, dtypes.float32, dtypes.float64)
@@ -208,18 +244,21 @@ _uniform = Op(
     name="uniform",
     forward=_uniform_forward,
     spec=_uniform_spec,
+    cuda=_uniform_cuda,
     samples=tuple(sample(STATE, shape=shape, dtype=dtype, low=-1.0, high=2.0) for shape in SHAPES for dtype in FLOATS),
 )
 _normal = Op(
     name="normal",
     forward=_normal_forward,
     spec=_normal_spec,
+    cuda=_normal_cuda,
     samples=tuple(sample(STATE, shape=shape, dtype=dtype, mean=1.0, std=2.0) for shape in SHAPES for dtype in FLOATS),
 )
 _randint = Op(
     name="randint",
     forward=_randint_forward,
     spec=lambda state, low, high, shape: Spec(shape, dtypes.int64),
+    cuda=_randint_cuda,
     samples=tuple(sample(STATE, low=-3, high=9, shape=shape) for shape in SHAPES),
 )
 _permutation = Op(
@@ -233,5 +272,6 @@ _dropout: Op = Op(
     forward=_dropout_forward,
     spec=lambda x, state, p: Spec(x.shape, _floating("dropout", x.dtype)),
     vjp=(lambda g, state, p: apply(_dropout, g, state, p=p), None),
+    cuda=_dropout_cuda,
     samples=tuple(sample(Real(shape), STATE, p=p) for shape in SHAPES for p in (0.25, 1.0)),
 )

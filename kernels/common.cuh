@@ -46,6 +46,18 @@ template <> __device__ __forceinline__ bf16 store<bf16>(float x) {
   return narrow;
 }
 
+// ---- functions of numbers; NaN stays NaN
+
+template <typename A> __device__ __forceinline__ A infinity() { return A(__int_as_float(0x7f800000)); }
+template <typename A> __device__ __forceinline__ A clip(A x, A low, A high) { return x < low ? low : x > high ? high : x; }
+
+// 1 / x; as float within an ulp, without the detour that division takes around subnormal numbers
+__device__ __forceinline__ double reciprocal(double x) { return 1 / x; }
+__device__ __forceinline__ float reciprocal(float x) {
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(x) : "f"(x));
+  return x;
+}
+
 // ---- vectors: 16 bytes, what one thread moves at a time
 
 template <typename T> struct alignas(16) Vector {
@@ -57,6 +69,14 @@ template <typename T> __device__ __forceinline__ Vector<T> load_vector(const T* 
   uint4 bits = *reinterpret_cast<const uint4*>(from);
   return *reinterpret_cast<Vector<T>*>(&bits);
 }
+// the same where a vector is not ``whole``: what is beyond from[last] repeats that
+template <typename T> __device__ __forceinline__ Vector<T> load_vector(const T* from, int last, bool whole) {
+  if (whole) return load_vector(from);
+  Vector<T> x;
+#pragma unroll
+  for (int k = 0; k < Vector<T>::WIDTH; k++) x.at[k] = from[min(k, last)];
+  return x;
+}
 template <typename T> __device__ __forceinline__ void store_vector(T* to, Vector<T> x) {
   *reinterpret_cast<uint4*>(to) = *reinterpret_cast<uint4*>(&x);
 }
@@ -65,21 +85,42 @@ template <typename... P> __device__ __forceinline__ bool aligned(P... pointers) 
   return ((reinterpret_cast<uint64>(pointers) | ...) & 15) == 0;
 }
 
+// A vector of which ``count`` elements exist, more or fewer: 16 bytes at once if all do and memory is aligned, otherwise
+// one by one; what is not there reads as 0.
+template <typename T> __device__ __forceinline__ Vector<T> load_part(const T* __restrict__ from, int count) {
+  if (count >= Vector<T>::WIDTH && aligned(from)) return load_vector(from);
+  Vector<T> x = {};
+#pragma unroll
+  for (int k = 0; k < Vector<T>::WIDTH; k++)
+    if (k < count) x.at[k] = from[k];
+  return x;
+}
+template <typename T> __device__ __forceinline__ void store_part(T* __restrict__ to, int count, Vector<T> x) {
+  if (count >= Vector<T>::WIDTH && aligned(to)) return store_vector(to, x);
+#pragma unroll
+  for (int k = 0; k < Vector<T>::WIDTH; k++)
+    if (k < count) to[k] = x.at[k];
+}
+
+// f of the first elements of some vectors, of the second ones, ...
+template <typename T, typename F, typename... In>
+__device__ __forceinline__ Vector<T> each(F f, Vector<In>... x) {
+  Vector<T> result;
+#pragma unroll
+  for (int k = 0; k < Vector<T>::WIDTH; k++) result.at[k] = store<T>(f(load(x.at[k])...));
+  return result;
+}
+
 // out[i] = f(in[i]...) for all i < n, by an exact grid: a thread for each vector, the last ones element by element
 template <typename T, typename F, typename... In>
 __device__ __forceinline__ void map(int n, F f, T* __restrict__ out, const In* __restrict__... in) {
-  constexpr int width = Vector<T>::WIDTH;
-  int first = (blockIdx.x * THREADS + threadIdx.x) * width;
-  if (first + width <= n && aligned(out, in...)) {
-    Vector<T> result;
-    auto compute = [&](Vector<In>... x) {
-#pragma unroll
-      for (int k = 0; k < width; k++) result.at[k] = store<T>(f(load(x.at[k])...));
-    };
-    compute(load_vector(in + first)...);
-    store_vector(out + first, result);
+  int i = (blockIdx.x * THREADS + threadIdx.x) * Vector<T>::WIDTH;
+  int end = i + Vector<T>::WIDTH;
+  if (end <= n && aligned(out, in...)) {
+    store_vector(out + i, each<T>(f, load_vector(in + i)...));
   } else {
-    for (int i = first; i < n && i < first + width; i++) out[i] = store<T>(f(load(in[i])...));
+#pragma unroll 1
+    for (; i < end && i < n; i++) out[i] = store<T>(f(load(in[i])...));
   }
 }
 

@@ -122,6 +122,7 @@ if _TYPE_CHECKING:
     from gradflow.ops.generator import manual_seed
     from gradflow.ops.join import concat, split, stack
     from gradflow.ops.ranges import arange, eye, linspace
+    from gradflow.profiling import profile
 
 __version__ = "0.1.0"
 
@@ -238,6 +239,7 @@ __all__ = [
     "permute_dims",
     "power",
     "prod",
+    "profile",
     "random",
     "ravel",
     "reciprocal",
@@ -305,6 +307,7 @@ _LATER = {
     "manual_seed": "gradflow.ops.generator:manual_seed",
     "nn": "gradflow.nn",
     "optim": "gradflow.optim",
+    "profile": "gradflow.profiling:profile",
     "random": "gradflow.ops.random",
     "serialize": "gradflow.serialize",
     "split": "gradflow.ops.join:split",

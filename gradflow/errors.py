@@ -8,6 +8,7 @@ GradflowError
 ├── OutOfMemory       (MemoryError)   a device without the memory that was asked for
 ├── KernelError       (RuntimeError)  a CUDA kernel that does not compile
 ├── IndexOutOfRange   (IndexError)    an index, a label or an axis past the end
+├── BudgetExceeded    (AssertionError) a block of code launched more kernels, or waited more often, than allowed
 ├── GradientError     (RuntimeError)  a backward pass that cannot be run
 ├── MissingExtraError (ImportError)   an optional package is needed and absent
 ├── DataError         (ValueError)    a data file that is damaged or not what it should be
@@ -48,6 +49,10 @@ class KernelError(GradflowError, RuntimeError):
 
 class IndexOutOfRange(GradflowError, IndexError):
     """An index, a class label or an axis past the end of what it points into."""
+
+
+class BudgetExceeded(GradflowError, AssertionError):
+    """A block of code that launched more kernels, or waited for the GPU more often, than it was allowed to."""
 
 
 class GradientError(GradflowError, RuntimeError):

@@ -23,6 +23,11 @@ def described(site: Site | None) -> str:
     """``site`` as a traceback writes it."""
     if site is None:
         return "an unknown line"
+    return f'File "{site[0].co_filename}", line {line(site)}, in {site[0].co_name}'
+
+
+def line(site: Site) -> int:
+    """The number of the line that ``site`` is on."""
     code, instruction = site
-    lines = [line for start, end, line in code.co_lines() if start <= instruction < end]
-    return f'File "{code.co_filename}", line {lines[0] if lines else code.co_firstlineno}, in {code.co_name}'
+    lines = [number for start, end, number in code.co_lines() if start <= instruction < end]
+    return (lines[0] if lines else None) or code.co_firstlineno

@@ -25,7 +25,7 @@ LAYERS = """
     mode determinism mutations site tensor slot tape dispatch
     ops
     transforms nn optim serialize data
-    cuda testing explanation train
+    cuda profiling testing explanation train
     cli
     gradflow
 """

@@ -89,7 +89,7 @@ def atleast_2d(xp: Any, *arys: Any) -> Any:
 
 
 def concatenate(
-    xp: Any, tup: Sequence[Any], axis: int | None = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+    xp: Any, tup: Sequence[Any], axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind"
 ) -> Any:
     """Arrays one after the other: one kernel for each."""
     _check_arrays(xp, tup)
@@ -118,17 +118,17 @@ def _joined(xp: Any, name: str, join: Callable[..., Any], tup: Sequence[Any], ou
 
 
 def stack(
-    xp: Any, tup: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+    xp: Any, tup: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind"
 ) -> Any:
     _check_arrays(xp, tup)
     return _joined(xp, "stack", lambda *each: np.stack(each, axis, dtype=dtype, casting=casting), tup, out)
 
 
-def vstack(xp: Any, tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def vstack(xp: Any, tup: Sequence[Any], *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     return _joined(xp, "vstack", lambda *each: np.vstack(each, dtype=dtype, casting=casting), tup, None)
 
 
-def hstack(xp: Any, tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def hstack(xp: Any, tup: Sequence[Any], *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     return _joined(xp, "hstack", lambda *each: np.hstack(each, dtype=dtype, casting=casting), tup, None)
 
 
@@ -144,7 +144,7 @@ def tile(xp: Any, A: Any, reps: Any) -> Any:
     return xp.machine.compute("tile", lambda x: np.tile(x, reps), (A,))
 
 
-def repeat(xp: Any, a: Any, repeats: Any, axis: int | None = None) -> Any:
+def repeat(xp: Any, a: Any, repeats: Any, axis: Any = None) -> Any:
     if isinstance(repeats, xp.ndarray):
         raise ValueError("cupy.ndaray cannot be specified as `repeats` argument.")
     return xp.machine.compute("repeat", lambda x: np.repeat(x, repeats, axis), (a,))
@@ -167,7 +167,7 @@ def diag(xp: Any, v: Any, k: int = 0) -> Any:
     return v.diagonal(k) if v.ndim == 2 else xp.machine.compute("diag", lambda x: np.diag(x, k), (v,))
 
 
-def copyto(xp: Any, dst: Any, src: Any, casting: str = "same_kind", where: Any = None) -> None:
+def copyto(xp: Any, dst: Any, src: Any, casting: Any = "same_kind", where: Any = None) -> None:
     """Copy ``src``, a device array or a number, into ``dst``; only where ``where`` holds, if that is given."""
     if isinstance(src, xp.ndarray) and not np.can_cast(src.dtype, dst.dtype, casting):
         raise TypeError(f"Cannot cast {src.dtype} to {dst.dtype} in {casting} casting mode")

@@ -18,7 +18,7 @@ IMPLICIT = (
 
 def check_dtype(dtype: Any) -> np.dtype[Any]:
     """``dtype`` as NumPy's, if CuPy has it."""
-    given = np.dtype(dtype)
+    given: np.dtype[Any] = np.dtype(dtype)
     if given.kind in "OSUMm" or given.char in "gG":
         raise ValueError(f"Unsupported dtype {given}")
     return given
@@ -31,6 +31,7 @@ class Array(Methods):
     _xp: Any
     _a: Any
     _block: Any
+    base: Any
 
     __array_priority__ = 100
 
@@ -123,7 +124,7 @@ class Array(Methods):
         return self._xp.cuda.MemoryPointer(self._block, self._address() - self._block.ptr)
 
     def _address(self) -> int:
-        return self._xp.machine.address(self._a) if self._a.size else self._block.ptr
+        return int(self._xp.machine.address(self._a) if self._a.size else self._block.ptr)
 
     @property
     def device(self) -> Any:

@@ -6,16 +6,19 @@ from typing import Any
 
 import numpy as np
 
-SMALLEST = np.float32(2.0**-126)  # the smallest normal float32
+NORMAL = np.uint32(2**24 - 1)  # what the bits of the smallest normal float32, without sign, twice, less one, are
+FLOAT64 = np.dtype("float64")
 
 
 def flushed(x: Any) -> Any:
     """``x`` with zeros of the same sign for subnormal float32 numbers, as ``-ftz=true`` makes of them."""
-    if not isinstance(x, np.ndarray | np.generic) or x.dtype != np.float32:
+    if getattr(x, "dtype", FLOAT64).char != "f":
         return x
-    magnitude = np.abs(x)
-    subnormal = (magnitude < SMALLEST) & (magnitude > 0)
-    return np.copysign(np.where(subnormal, np.float32(0), x), x) if subnormal.any() else x
+    bits = x.view("u4") << 1
+    bits -= 1  # zero becomes the largest number, subnormals remain the smallest
+    if np.minimum.reduce(bits, axis=None, initial=NORMAL) == NORMAL:
+        return x
+    return np.copysign(np.where(bits < NORMAL, np.float32(0), x), x)
 
 
 def converted(x: Any, dtype: np.dtype[Any]) -> Any:

@@ -98,8 +98,9 @@ def _refuse_subok(subok: Any) -> None:
         raise TypeError("subok is not supported yet")
 
 
-def _made(xp: Any, name: str, made: Any) -> Any:
+def _made(xp: Any, name: str, make: Callable[..., Any], *args: Any) -> Any:
     """What a kernel without inputs computes."""
+    made = make(*args)
     check_dtype(made.dtype)
     return xp.machine.compute(name, lambda: made, ())
 
@@ -108,20 +109,19 @@ def arange(xp: Any, start: Any, stop: Any = None, step: Any = 1, dtype: Any = No
     """Numbers at equal distances."""
     if stop is None:
         start, stop = 0, start
-    return _made(xp, "arange", np.arange(start, stop, step, dtype))
+    return _made(xp, "arange", np.arange, start, stop, step, dtype)
 
 
 def linspace(
     xp: Any, start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
     axis: int = 0,
 ) -> Any:  # fmt: skip
-    made, step = np.linspace(start, stop, num, endpoint, True, dtype, axis)
-    new = _made(xp, "linspace", made)
-    return (new, step) if retstep else new
+    new = _made(xp, "linspace", np.linspace, start, stop, num, endpoint, False, dtype, axis)
+    return (new, (stop - start) / (num - endpoint)) if retstep else new
 
 
 def eye(xp: Any, N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: Any = "C") -> Any:
-    return _made(xp, "eye", np.eye(N, M, k, dtype))
+    return _made(xp, "eye", np.eye, N, M, k, dtype)
 
 
 def identity(xp: Any, n: int, dtype: Any = float) -> Any:
@@ -129,11 +129,11 @@ def identity(xp: Any, n: int, dtype: Any = float) -> Any:
 
 
 def tri(xp: Any, N: int, M: int | None = None, k: int = 0, dtype: Any = float) -> Any:
-    return _made(xp, "tri", np.tri(N, M, k, dtype))
+    return _made(xp, "tri", np.tri, N, M, k, dtype)
 
 
 def indices(xp: Any, dimensions: Any, dtype: Any = int) -> Any:
-    return _made(xp, "indices", np.indices(dimensions, dtype))
+    return _made(xp, "indices", np.indices, dimensions, dtype)
 
 
 def array(

@@ -10,7 +10,7 @@ from gradflow.testing.simulated import pointer
 from gradflow.testing.simulated.graph import Graph
 from gradflow.testing.simulated.pool import MemoryPool, Pool
 from gradflow.testing.simulated.runtime import Runtime
-from gradflow.testing.simulated.status import CompileException, OutOfMemoryError
+from gradflow.testing.simulated.status import CompileException, CUDADriverError, OutOfMemoryError
 from gradflow.testing.simulated.stream import Event, ExternalStream, Stream
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Cuda:
         shared = {"_event": self.Event, "_graph": self.Graph}
         self.Stream = bound(Stream, machine, "Stream", **shared)
         self.ExternalStream = bound(ExternalStream, machine, "ExternalStream", **shared)
-        self.MemoryPointer = bound(pointer.MemoryPointer, machine, "MemoryPointer")
+        self.MemoryPointer = bound(pointer.MemoryPointer, machine, "MemoryPointer", _device=self.Device)
         self.UnownedMemory = bound(pointer.UnownedMemory, machine, "UnownedMemory")
         self.MemoryPool = bound(MemoryPool, machine, "MemoryPool", _pointer=self.MemoryPointer)
         self.runtime = Runtime(machine)
@@ -99,6 +99,7 @@ class Cuda:
         )
         self.stream = SimpleNamespace(Stream=self.Stream, Event=self.Event, get_current_stream=self.get_current_stream)
         self.device = SimpleNamespace(Device=self.Device)
+        self.driver = SimpleNamespace(CUDADriverError=CUDADriverError)
         for processor in machine.processors:
             machine.set_device(processor.number)
             processor.pool = Pool(machine, processor)

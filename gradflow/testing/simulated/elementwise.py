@@ -71,7 +71,7 @@ class Ufunc:
     def __repr__(self) -> str:
         return f"<ufunc '{self.name}'>"
 
-    def __call__(self, *args: Any, out: Any = None, dtype: Any = None, casting: str = "same_kind", **wrong: Any) -> Any:
+    def __call__(self, *args: Any, out: Any = None, dtype: Any = None, casting: Any = "same_kind", **wrong: Any) -> Any:
         if wrong:
             raise TypeError(f"Wrong arguments {wrong}")
         if len(args) == self.nin + 1 and out is None:
@@ -90,7 +90,7 @@ class Ufunc:
             run = self._checked(run, out, casting)
         return self._machine.compute(self._name, run, args, out)
 
-    def _checked(self, run: Callable[..., Any], out: Any, casting: str) -> Callable[..., Any]:
+    def _checked(self, run: Callable[..., Any], out: Any, casting: Any) -> Callable[..., Any]:
         if not isinstance(out, self._xp.ndarray):
             raise TypeError("return arrays must be of ArrayType")
         shape, dtype = out.shape, out.dtype
@@ -116,7 +116,7 @@ class Ufunc:
             raise TypeError(f"{self._name}.at only supports {', '.join(SCATTERS[self._name])} as data type")
         self._xp._scatter(self._plain, a, indices, b)
 
-    def reduce(self, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    def reduce(self, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False) -> Any:
         """The sum or product along ``axis``; other functions cannot reduce."""
         names = {"add": "sum", "multiply": "prod"}
         if self._name not in names:

@@ -90,7 +90,7 @@ def _resolved(parts: tuple[Any, ...], shape: tuple[int, ...], arrays: tuple[Any,
     consumed = sum(arrays[p].ndim if type(p) is _Place and arrays[p].dtype == bool else p is not None for p in parts)
     consumed -= Ellipsis in parts
     axis = 0
-    resolved = []
+    resolved: list[Any] = []
     for part in parts:
         if part is None:
             resolved.append(part)

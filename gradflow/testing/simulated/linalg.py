@@ -31,7 +31,7 @@ def product(xp: Any, name: str, function: Callable[..., Any], operands: Sequence
     return xp.machine.compute(name, multiplied, operands, out, "gemm")
 
 
-def matmul(xp: Any, x1: Any, x2: Any, /, out: Any = None, *, casting: str = "same_kind", dtype: Any = None) -> Any:
+def matmul(xp: Any, x1: Any, x2: Any, /, out: Any = None, *, casting: Any = "same_kind", dtype: Any = None) -> Any:
     if isinstance(x1, xp.ndarray) and isinstance(x2, xp.ndarray) and not (x1.ndim and x2.ndim):
         raise ValueError("matmul: Input operand does not have enough dimensions")
     if out is not None and not np.can_cast(np.result_type(x1._a, x2._a), out.dtype, casting):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradflow.errors import KernelError
+from gradflow.testing.ptx.faults import KernelFault
 from gradflow.testing.ptx.memory import BASE, Memory
 from gradflow.testing.simulated.conversion import converted
 from gradflow.testing.simulated.graph import Capture, Node
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 LAUNCHES = frozenset({"kernel", "gemm", "graph"})
 SCALARS = frozenset({bool, int, float, complex, type(None), *np.sctypeDict.values()} - {np.object_, np.str_, np.bytes_})
 ARENA = 4 << 30  # bytes that are really there, for all devices together, however much memory they say they have
-
-
-class UninitialisedRead(KernelError):
-    """Device memory was read that nothing had been written to."""
 
 
 class Processor:
@@ -118,6 +114,13 @@ class Machine:
             self._refuse_default_stream()
         return stream
 
+    def _refuse_default_stream(self) -> None:
+        """The default stream waits for all streams but non-blocking ones, so also for one that is capturing."""
+        for capture in self.capturing.values():
+            if not capture.origin.is_non_blocking and capture.origin.device_id == self.device.number:
+                capture.valid = False
+                raise CUDARuntimeError("cudaErrorStreamCaptureImplicit")
+
     def enqueue(self, kind: str, name: str, nbytes: int, work: Callable[[], Any], stream: Stream | None = None) -> None:
         """Do ``work`` now, or, if the stream is capturing, whenever the graph is launched."""
         stream = self.begin(stream)
@@ -204,12 +207,11 @@ class Machine:
         """Device memory as a NumPy array."""
         if address == 0:
             return np.empty(shape, dtype)
-        return np.ndarray(shape, dtype, self.memory.bytes, address - BASE, order=order)  # type: ignore[call-overload]
+        return np.ndarray(shape, dtype, self.memory.bytes, address - BASE, order=order)
 
     def address(self, a: Any) -> int:
         """The device address of a NumPy view of device memory."""
-        first: int = a.__array_interface__["data"][0]
-        return first - self._origin
+        return int(a.__array_interface__["data"][0] - self._origin)
 
     def readable(self, x: Any) -> Any:
         """The device array ``x`` as NumPy sees it, if it is of the current device and has been written."""
@@ -246,18 +248,20 @@ class Machine:
         if allocation.complete or a.size == 0:
             return
         if not self._bytes_written(a).all():
-            raise UninitialisedRead(
+            raise KernelFault(
+                "uninitialised read",
                 f"{name}: {a.shape} of {a.dtype} at {self.address(a):#x} is read before all of it has been written; "
-                "xp.empty leaves memory as it was"
+                "xp.empty leaves memory as it was",
             )
         if a.nbytes == allocation.size and a.flags.forc:
             allocation.complete = True
 
     def _check_alive(self, name: str, allocation: Any) -> None:
         if allocation.size and self.memory.allocations.get(allocation.start) is not allocation:
-            raise KernelError(
+            raise KernelFault(
+                "use after free",
                 f"graph: {name!r} was captured on the array at {BASE + allocation.start:#x}, whose memory has been "
-                "freed since; keep every array of a graph as long as the graph"
+                "freed since; keep every array of a graph as long as the graph",
             )
 
     # ---- memory of a device, as cudaMalloc gives it

@@ -146,9 +146,8 @@ class Methods:
         return self._xp._reshape(self, -1, order, True)
 
     def transpose(self, *axes: Any) -> Any:
-        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], tuple | list)):
-            axes = axes[0]
-        return self._like(self._a.transpose(axes or None))
+        single = len(axes) == 1 and (axes[0] is None or isinstance(axes[0], tuple | list))
+        return self._like(self._a.transpose((axes[0] if single else axes) or None))
 
     def swapaxes(self, axis1: int, axis2: int) -> Any:
         return self._like(self._a.swapaxes(axis1, axis2))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gradflow.errors import KernelError
+from gradflow.testing.ptx.faults import KernelFault
 from gradflow.testing.simulated.pointer import MemoryPointer
 from gradflow.testing.simulated.status import CompileException, CUDARuntimeError
 
@@ -140,19 +141,24 @@ class RawKernel:
         """What the kernel reads of each argument: as many bytes as its parameter has."""
         wanted = self._parameters or []
         if len(args) < len(wanted):
-            raise KernelError(
-                f"{self.name}: {len(args)} arguments given, {len(wanted)} declared; CuPy would not notice, and the "
-                "kernel would read whatever comes next in memory"
+            raise KernelFault(
+                "launch",
+                f"{len(args)} arguments given, {len(wanted)} declared; CuPy would not notice, and the "
+                "kernel would read whatever comes next in memory",
+                self.name,
             )
         arguments = []
         for position, (x, parameter) in enumerate(zip(args, wanted, strict=False)):
             given = self._bytes(x)
             if len(given) < parameter.size:
-                raise KernelError(
-                    f"{self.name}: argument {position} is {len(given)} bytes, a {type(x).__name__}, its parameter "
-                    f"{parameter.size}; CuPy would not notice, and the kernel would read what lies behind"
+                raise KernelFault(
+                    "launch",
+                    f"argument {position} is {len(given)} bytes, a {type(x).__name__}, its parameter "
+                    f"{parameter.size}; CuPy would not notice, and the kernel would read what lies behind",
+                    self.name,
                 )
-            arguments.append(np.frombuffer(given[: parameter.size], parameter.dtype)[0])
+            read = given[: parameter.size]
+            arguments.append(read if parameter.dtype.kind == "V" else np.frombuffer(read, parameter.dtype)[0])
         return arguments
 
     def _bytes(self, x: Any) -> bytes:

@@ -100,11 +100,11 @@ class Cupy:
 
     def result_type(self, *arrays_and_dtypes: Any) -> Any:
         """The dtype of what these are combined to."""
-        return np.result_type(*(x._a if isinstance(x, self.ndarray) else x for x in arrays_and_dtypes))
+        return np.result_type(*(getattr(x, "_a", x) for x in arrays_and_dtypes))
 
     def can_cast(self, from_: Any, to: Any, casting: Any = "safe") -> bool:
         """Whether a cast is of this kind."""
-        return bool(np.can_cast(from_.dtype if isinstance(from_, self.ndarray) else from_, to, casting))
+        return bool(np.can_cast(getattr(from_, "dtype", from_), to, casting))
 
     def _adopt(self, obj: Any) -> Any:
         """The array of another library that has ``__cuda_array_interface__``, without a copy."""

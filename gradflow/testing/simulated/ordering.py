@@ -13,19 +13,19 @@ def _check_kind(kind: Any) -> None:
         raise ValueError("kind can only be None or 'stable'")
 
 
-def sort(xp: Any, a: Any, axis: int | None = -1, kind: Any = None) -> Any:
+def sort(xp: Any, a: Any, axis: Any = -1, kind: Any = None) -> Any:
     """Sorted, by radix sort, which is stable."""
     _check_kind(kind)
     return xp.machine.compute("sort", lambda x: np.sort(x, axis, kind="stable"), (a,))
 
 
-def argsort(xp: Any, a: Any, axis: int | None = -1, kind: Any = None) -> Any:
+def argsort(xp: Any, a: Any, axis: Any = -1, kind: Any = None) -> Any:
     """The indices that would sort, equal elements in their order."""
     _check_kind(kind)
     return xp.machine.compute("argsort", lambda x: np.argsort(x, axis, kind="stable"), (a,))
 
 
-def searchsorted(xp: Any, a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
+def searchsorted(xp: Any, a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
     if not isinstance(a, xp.ndarray):
         raise NotImplementedError("Only int or ndarray are supported for a")
     operands = (a, v) if sorter is None else (a, v, sorter)
@@ -35,8 +35,7 @@ def searchsorted(xp: Any, a: Any, v: Any, side: str = "left", sorter: Any = None
 def bincount(xp: Any, x: Any, weights: Any = None, minlength: Any = None) -> Any:
     """How often each number occurs; the largest is read back, which waits for it."""
     xp.machine.synchronize(name="bincount")
-    operands = (x,) if weights is None else (x, weights)
-    return xp.machine.compute("bincount", lambda *each: np.bincount(*each, minlength=minlength or 0), operands)
+    return xp.machine.compute("bincount", lambda each, w: np.bincount(each, w, minlength or 0), (x, weights))
 
 
 def isclose(xp: Any, a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:

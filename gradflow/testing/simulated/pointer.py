@@ -78,11 +78,17 @@ class MemoryPointer:
 
     def __init__(self, mem: Any, offset: int) -> None:
         self.mem = mem
-        self.ptr = mem.ptr + offset
+        self.ptr: int = mem.ptr + offset
 
     @property
     def device_id(self) -> int:
         return int(self.mem.device_id)
+
+    @property
+    def device(self) -> Any:
+        return self._device(self.device_id)
+
+    _device: Any
 
     def __int__(self) -> int:
         return self.ptr
@@ -119,7 +125,7 @@ class MemoryPointer:
 
 
 def _pointer(mem: Any) -> int:
-    return int(mem.value if isinstance(mem, ctypes.c_void_p) else mem)
+    return int(getattr(mem, "value", mem))
 
 
 def alloc_pinned_memory(machine: Machine, size: int) -> Any:

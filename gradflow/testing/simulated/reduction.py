@@ -38,17 +38,17 @@ def _accumulating(function: Callable[..., Any], dtype: Any) -> Callable[..., Any
     return accumulated
 
 
-def sum(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+def sum(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: Any = False) -> Any:
     total = _accumulating(np.add.reduce, dtype)
     return _reduce(xp, "sum", lambda x: total(x, axis=axis, keepdims=keepdims), a, out)
 
 
-def prod(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+def prod(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: Any = False) -> Any:
     product = _accumulating(np.multiply.reduce, dtype)
     return _reduce(xp, "prod", lambda x: product(x, axis=axis, keepdims=bool(keepdims)), a, out)
 
 
-def mean(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+def mean(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: Any = False) -> Any:
     def average(x: Any) -> Any:
         given = dtype or (x.dtype if x.dtype.kind in "fc" else np.float64)
         total = _accumulating(np.add.reduce, np.float32 if given == np.float16 else given)(
@@ -61,7 +61,7 @@ def mean(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None,
 
 
 def var(
-    xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: bool = False
+    xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: Any = False
 ) -> Any:
     def variance(x: Any) -> Any:
         given = dtype or (x.dtype if x.dtype.kind in "fc" else np.float64)
@@ -72,36 +72,36 @@ def var(
 
 
 def std(
-    xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: bool = False
+    xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: Any = False
 ) -> Any:
     return xp.sqrt(var(xp, a, axis, dtype, None, ddof, keepdims), out=out)
 
 
-def max(xp: Any, a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False) -> Any:
+def max(xp: Any, a: Any, axis: Axis = None, out: Any = None, keepdims: Any = False) -> Any:
     return _reduce(xp, "max", lambda x: np.maximum.reduce(x, axis=axis, keepdims=keepdims), a, out)
 
 
-def min(xp: Any, a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False) -> Any:
+def min(xp: Any, a: Any, axis: Axis = None, out: Any = None, keepdims: Any = False) -> Any:
     return _reduce(xp, "min", lambda x: np.minimum.reduce(x, axis=axis, keepdims=keepdims), a, out)
 
 
-def ptp(xp: Any, a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False) -> Any:
+def ptp(xp: Any, a: Any, axis: Axis = None, out: Any = None, keepdims: Any = False) -> Any:
     return _reduce(xp, "ptp", lambda x: np.ptp(x, axis=axis, keepdims=keepdims), a, out)
 
 
-def all(xp: Any, a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False) -> Any:
+def all(xp: Any, a: Any, axis: Axis = None, out: Any = None, keepdims: Any = False) -> Any:
     return _reduce(xp, "all", lambda x: np.logical_and.reduce(x, axis=axis, keepdims=keepdims), a, out)
 
 
-def any(xp: Any, a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False) -> Any:
+def any(xp: Any, a: Any, axis: Axis = None, out: Any = None, keepdims: Any = False) -> Any:
     return _reduce(xp, "any", lambda x: np.logical_or.reduce(x, axis=axis, keepdims=keepdims), a, out)
 
 
-def argmax(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+def argmax(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: Any = False) -> Any:
     return _reduce(xp, "argmax", lambda x: _as(np.argmax(x, axis=axis, keepdims=keepdims), dtype), a, out)
 
 
-def argmin(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+def argmin(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: Any = False) -> Any:
     return _reduce(xp, "argmin", lambda x: _as(np.argmin(x, axis=axis, keepdims=keepdims), dtype), a, out)
 
 
@@ -123,7 +123,7 @@ def count_nonzero(xp: Any, a: Any, axis: Axis = None) -> Any:
     return _reduce(xp, "count_nonzero", lambda x: np.count_nonzero(x, axis=axis), a, None)
 
 
-def nansum(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+def nansum(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: Any = False) -> Any:
     total = _accumulating(np.add.reduce, dtype)
     return _reduce(xp, "nansum", lambda x: total(np.nan_to_num(x), axis=axis, keepdims=keepdims), a, out)
 

@@ -40,6 +40,14 @@ class CUDARuntimeError(RuntimeError):
         return type(self), (self.status,)
 
 
+class CUDADriverError(RuntimeError):
+    """A call of the CUDA driver that failed; ``status`` is its error code."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(f"the CUDA driver says {status}")
+
+
 class OutOfMemoryError(MemoryError):
     """The device, or the limit of the pool, has not the memory that was asked for."""
 

@@ -17,7 +17,7 @@ from gradflow.backend.matmul_precision import get_float32_matmul_precision
 from gradflow.device import Device
 from gradflow.dtypes import DType, int64
 from gradflow.errors import DeviceError, KernelError, MissingExtraError, OutOfMemory
-from gradflow.launch import FAULT, THREADS, Fault, Gemm, Launch, Scratch, Table, Tickets, fault_code
+from gradflow.launch import FAULT, THREADS, Fault, Gemm, Launch, Scratch, Table, Tickets, Zeroed, fault_code
 from gradflow.op import Op, Spec
 
 Array = Any
@@ -42,6 +42,7 @@ class CudaBackend:
         self._tickets: dict[tuple[int, int], Any] = {}
         self._tables: dict[tuple[tuple[int, int], bytes], Any] = {}
         self._faults: dict[int, Faults] = {}
+        self.launches = 0  # kernels and products queued so far; what CuPy launches for a reference is not known
         self._failures = (xp.cuda.runtime.CUDARuntimeError, xp.cuda.driver.CUDADriverError)
 
     # ---- ops
@@ -87,7 +88,9 @@ class CudaBackend:
         if key not in self._workspaces:
             self._workspaces[key] = self._products.workspace()
         tf32 = get_float32_matmul_precision() == "high"
-        return self._products.run(work, key[1], self._workspaces[key], tf32)
+        done = self._products.run(work, key[1], self._workspaces[key], tf32)
+        self.launches += done
+        return done
 
     def launch(self, work: Launch) -> None:
         """Queue a kernel on the current stream. Raises KernelError if it does not compile or arguments do not fit."""
@@ -95,6 +98,7 @@ class CudaBackend:
         arguments = signatures()[work.kernel].typed(work.arguments, work.dtype, partial(self._address, held))
         blocks = (work.blocks,) if isinstance(work.blocks, int) else work.blocks
         self._function(work.kernel, work.dtype)(blocks, (work.threads,), arguments, shared_mem=work.shared)
+        self.launches += 1
 
     def _address(self, held: list[Any], x: Any) -> int:
         if isinstance(x, Scratch):
@@ -102,6 +106,9 @@ class CudaBackend:
             return int(held[-1].ptr)
         if isinstance(x, Tickets):
             return self._counters(x.counters)
+        if isinstance(x, Zeroed):
+            x.array.fill(0)
+            return int(x.array.data.ptr)
         if isinstance(x, Table):
             return self._uploaded(x)
         if isinstance(x, Fault):
@@ -130,13 +137,22 @@ class CudaBackend:
         key = (self._current(), kernel, dtype)
         function = self._functions.get(key)
         if function is None:
-            module = self._module(dtype)
-            try:
-                function = module.get_function(signatures()[kernel].expression(dtype))
-            except self.xp.cuda.compiler.CompileException as error:
-                raise KernelError(f"the CUDA kernels do not compile: {error}") from error
+            function = self._compiled(self._module(dtype), signatures()[kernel].expression(dtype))
             self._functions[key] = function
         return function
+
+    def _compiled(self, module: Any, expression: str) -> Any:
+        try:
+            return module.get_function(expression)
+        except self.xp.cuda.compiler.CompileException as error:
+            raise KernelError(f"{expression}: the CUDA kernels do not compile: {error}") from error
+        except self._failures:
+            raise
+        except (ImportError, OSError, RuntimeError) as error:  # how CuPy says that it has not found the library
+            raise MissingExtraError(
+                f"{expression}: kernels are compiled by NVRTC, and CuPy cannot load it ({error}); "
+                'pip install "gradflow[cuda12]" or, for CUDA 13, "gradflow[cuda13]"'
+            ) from error
 
     def _module(self, dtype: DType | None) -> Any:
         """The program of all kernels for ``dtype``; CuPy compiles it when first used, and keeps it on disk."""

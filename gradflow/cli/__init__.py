@@ -1,4 +1,4 @@
-"""The command line: ``gradflow train``, ``predict``, ``explain`` and ``info``."""
+"""The command line: ``gradflow train``, ``predict``, ``explain``, ``info`` and ``selftest``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from gradflow.cli import info, predict, train
+from gradflow.cli import info, predict, selftest, train
 from gradflow.errors import GradflowError
 from gradflow.explanation import command as explain
 from gradflow.train.model_file import version
@@ -18,6 +18,7 @@ COMMANDS = {
     "predict": (predict, "classify examples with a saved model"),
     "explain": (explain, "backpropagation by worked examples, every number shown"),
     "info": (info, "versions, devices, optional packages"),
+    "selftest": (selftest, "check a CUDA device against the CPU"),
 }
 FAILED, INTERRUPTED = 2, 130  # 2 as from argparse, 128 + SIGINT as from a shell
 

@@ -45,13 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
         "cpu": f"{_cores()} cores",
         "cuda": _cuda(),
     }
-    _print_table(list(facts.items()))
+    print_table(list(facts.items()))
     print("\nextras")
-    _print_table([(f"  {extra}", adds, _state(extra, packages)) for extra, (packages, adds) in EXTRAS.items()])
+    print_table([(f"  {extra}", adds, _state(extra, packages)) for extra, (packages, adds) in EXTRAS.items()])
     return 0
 
 
-def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+def print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    """Print ``rows`` with their columns aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

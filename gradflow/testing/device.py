@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 def simulated_backend(devices: int = 1, memory: int = 8 << 30) -> CudaBackend:
     """The CUDA backend on ``devices`` simulated devices, each with ``memory`` bytes."""
     from gradflow.testing.simulated import Cupy
-    from gradflow.testing.simulated.cublaslt import CublasLt
+    from gradflow.testing.simulated.cublaslt import CublasLt, Product
 
     xp = Cupy(devices=devices, memory=memory)
-    return CudaBackend(xp, CublasLt(xp.memory, xp.submit))
+    machine = xp.machine
+
+    def submit(product: Product, work: Callable[[], None]) -> None:
+        machine.enqueue("gemm", product.name, product.bytes, work, machine.stream_at(product.stream))
+
+    return CudaBackend(xp, CublasLt(machine.memory, submit))
 
 
 @contextmanager
@@ -43,7 +48,7 @@ def simulated_cuda(devices: int = 1, memory: int = 8 << 30) -> Iterator[Cupy]:
     """Simulate CUDA until the block ends: ``device="cuda"`` works, slowly, on any machine.
 
     Kernels are compiled by NVRTC and executed by ``gradflow.testing.ptx``; what CuPy and CUDA would refuse, is
-    refused. Yields the stand-in for the module cupy, whose ``log`` lists launches, copies and waits. Tensors of the
+    refused. Yields the stand-in for the module cupy, whose ``records`` list launches, copies and waits. Tensors of the
     device are of no use after the block. Raises MissingExtraError when a kernel is launched and NVRTC is missing.
 
     >>> import gradflow as gf

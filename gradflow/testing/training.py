@@ -1,0 +1,137 @@
+"""Whole models on two devices: every layer, every optimizer, and a training run, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gradflow import data, nn, optim
+from gradflow.device import Device
+from gradflow.nn.functional import cross_entropy
+from gradflow.ops.generator import manual_seed
+from gradflow.tensor import Tensor, tensor
+from gradflow.train import MLP
+from gradflow.train.fit import train_step
+
+Make = Callable[[Device], nn.Module]
+
+
+def real(device: Device) -> Tensor:
+    """Normally distributed numbers that require grad, (8, 6), the same on every device."""
+    values = np.random.default_rng(0).standard_normal((8, 6)).astype(np.float32)
+    return tensor(values, device=device, requires_grad=True)
+
+
+def labels(device: Device) -> Tensor:
+    """A label below 6 for each row of ``real``."""
+    return tensor([0, 1, 2, 3, 4, 5, 0, 1], device=device)
+
+
+def shares(device: Device) -> Tensor:
+    """Numbers in [0, 1], (8, 6)."""
+    return tensor(np.random.default_rng(1).random((8, 6), np.float32), device=device)
+
+
+def _plain(make: Callable[[], nn.Module]) -> tuple[Make, Callable[[Device], tuple[Tensor, ...]]]:
+    return lambda device: make(), lambda device: (real(device),)
+
+
+def _loss(make: Callable[[], nn.Module], target: Callable[[Device], Tensor]) -> tuple[Make, Any]:
+    return lambda device: make(), lambda device: (real(device), target(device))
+
+
+# how each layer is made on a device, and what it is given
+LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
+    "BCELoss": (lambda device: nn.BCELoss(), lambda device: (shares(device).requires_grad_(), shares(device))),
+    "BCEWithLogitsLoss": _loss(nn.BCEWithLogitsLoss, shares),
+    "BatchNorm1d": (lambda device: nn.BatchNorm1d(6, device=device), lambda device: (real(device),)),
+    "CrossEntropyLoss": _loss(nn.CrossEntropyLoss, labels),
+    "Dropout": _plain(lambda: nn.Dropout(0.25)),
+    "ELU": _plain(nn.ELU),
+    "Embedding": (lambda device: nn.Embedding(6, 3, device=device), lambda device: (labels(device),)),
+    "Flatten": _plain(nn.Flatten),
+    "GELU": _plain(nn.GELU),
+    "Hardtanh": _plain(nn.Hardtanh),
+    "HuberLoss": _loss(nn.HuberLoss, shares),
+    "Identity": _plain(nn.Identity),
+    "L1Loss": _loss(nn.L1Loss, shares),
+    "LayerNorm": (lambda device: nn.LayerNorm(6, device=device), lambda device: (real(device),)),
+    "LeakyReLU": _plain(nn.LeakyReLU),
+    "Linear": (lambda device: nn.Linear(6, 5, device=device), lambda device: (real(device),)),
+    "LogSoftmax": _plain(lambda: nn.LogSoftmax(-1)),
+    "MSELoss": _loss(nn.MSELoss, shares),
+    "NLLLoss": _loss(nn.NLLLoss, labels),
+    "ReLU": _plain(nn.ReLU),
+    "SELU": _plain(nn.SELU),
+    "SiLU": _plain(nn.SiLU),
+    "Sigmoid": _plain(nn.Sigmoid),
+    "SmoothL1Loss": _loss(nn.SmoothL1Loss, shares),
+    "Softmax": _plain(lambda: nn.Softmax(-1)),
+    "Softplus": _plain(nn.Softplus),
+    "Tanh": _plain(nn.Tanh),
+}
+
+OPTIMIZERS: dict[str, Callable[[Any], optim.Optimizer]] = {
+    "Adam": lambda p: optim.Adam(p, lr=0.01),
+    "Adam, amsgrad": lambda p: optim.Adam(p, lr=0.01, amsgrad=True, weight_decay=0.1),
+    "AdamW": lambda p: optim.AdamW(p, lr=0.01, weight_decay=0.1),
+    "Lion": lambda p: optim.Lion(p, lr=0.001, weight_decay=0.1),
+    "RMSprop": lambda p: optim.RMSprop(p, lr=0.001, momentum=0.9, centered=True),
+    "SGD": lambda p: optim.SGD(p, lr=0.1),
+    "SGD, nesterov": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+}
+
+
+def layer(name: str, device: Device) -> list[Any]:
+    """What the layer ``name`` gives on ``device``: its output, gradients of input and parameters, parameters, buffers.
+
+    Parameters begin on ``device`` itself, from a fixed seed.
+    """
+    make, given = LAYERS[name]
+    manual_seed(0)
+    module, inputs = make(device), given(device)
+    out = module(*inputs)
+    weights = tensor(np.random.default_rng(2).standard_normal(out.shape).astype(np.float32), device=device)
+    out.backward(weights)
+    leaves = [*(x for x in inputs if x.requires_grad), *module.parameters()]
+    return [_numpy(x) for x in (out, *(x.grad for x in leaves), *leaves, *(b for _, b in module.named_buffers()))]
+
+
+def _numpy(x: Tensor | None) -> Any:
+    assert x is not None
+    return x.detach().cpu().numpy()
+
+
+def optimizer(name: str, device: Device, steps: int = 5) -> list[Any]:
+    """The parameters of a small model after each of ``steps`` steps of the optimizer ``name`` on ``device``."""
+    manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 6)).to(device)
+    updating = OPTIMIZERS[name](model.parameters())
+    x, targets = real(device).detach(), labels(device)
+    found = []
+    for _ in range(steps):
+        updating.zero_grad()
+        cross_entropy(model(x), targets).backward()
+        updating.step()
+        found += [_numpy(p) for p in model.parameters()]
+    return found
+
+
+def digits_losses(device: Device, steps: int = 100) -> Iterator[float]:
+    """The loss of each of the first ``steps`` steps of training on the handwritten digits, from fixed seeds."""
+    digits = data.load("digits")
+    manual_seed(0)
+    model = MLP((64, 32, 10))
+    model.learn_range(tensor(digits.x_train))
+    model.to(device)
+    updating = optim.Adam(model.parameters(), lr=0.005)
+    done = 0
+    while done < steps:
+        for x, y in data.batches(digits.x_train, digits.y_train, 32, seed=0, epoch=done):
+            loss, _ = train_step(model, updating, tensor(x, device=device), tensor(y, device=device))
+            yield loss.item()
+            done += 1
+            if done == steps:
+                return

@@ -1,0 +1,79 @@
+"""Every op, layer and optimizer on the CPU and on a CUDA device: a GPU where there is one, simulated elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gradflow as gf
+from gradflow import nn
+from gradflow.device import CPU, Device
+from gradflow.testing import parity, training
+
+CUDA = Device("cuda")
+EXAMPLES = [
+    pytest.param(op, sample, dtype, id=f"{op.name}-{sample}-{dtype}")
+    for op in parity.ops()
+    for sample, dtype in parity.examples(op)
+]
+
+
+@pytest.mark.parametrize(("op", "sample", "dtype"), EXAMPLES)
+def test_parity_of_an_op(op, sample, dtype, cuda):
+    found = parity.compare(op, sample, dtype, CUDA)
+    assert found.agrees, found
+
+
+@pytest.mark.parametrize("name", training.LAYERS)
+def test_parity_of_a_layer_begun_and_run_on_each_device(name, cuda):
+    for found, expected in zip(training.layer(name, CUDA), training.layer(name, CPU), strict=True):
+        error, allowed = parity.distance(found, expected)
+        assert error <= allowed
+
+
+def test_parity_is_checked_of_every_layer():
+    kinds = [x for x in vars(nn).values() if isinstance(x, type) and issubclass(x, nn.Module)]
+    assert {kind.__name__ for kind in kinds} - set(training.LAYERS) == {"Module", "ModuleList", "Sequential"}
+
+
+@pytest.mark.parametrize("name", training.OPTIMIZERS)
+def test_parity_of_an_optimizer_step_by_step(name, cuda):
+    for found, expected in zip(training.optimizer(name, CUDA), training.optimizer(name, CPU), strict=True):
+        error, allowed = parity.distance(found, expected)
+        assert error <= allowed
+
+
+def test_parity_is_checked_of_every_optimizer():
+    kinds = [x for x in vars(gf.optim).values() if isinstance(x, type) and issubclass(x, gf.optim.Optimizer)]
+    checked = {name.partition(",")[0] for name in training.OPTIMIZERS}
+    assert {kind.__name__ for kind in kinds} - checked == {"Optimizer"}
+
+
+@pytest.mark.parametrize("op", [op for op in parity.ops() if op.cuda], ids=lambda op: op.name)
+def test_parity_is_checked_of_every_kernel_and_not_of_the_reference_in_its_stead(op, cuda):
+    ways = {parity.compare(op, sample, dtype, CUDA).by for sample, dtype in parity.examples(op)}
+    assert ways - {"CuPy"}, "no sample of this op suits its kernel"
+
+
+@pytest.mark.parametrize("begin", [nn.init.kaiming_uniform_, nn.init.kaiming_normal_, nn.init.normal_])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_weights_begin_with_the_same_bits_on_both_devices(begin, dtype, cuda):
+    gf.manual_seed(7)
+    here = begin(gf.zeros((33, 5), dtype=dtype)).numpy()
+    gf.manual_seed(7)
+    there = begin(gf.zeros((33, 5), dtype=dtype, device="cuda")).numpy()
+    assert here.tobytes() == there.tobytes()
+
+
+def test_dropout_drops_the_same_elements_on_both_devices(cuda):
+    x = np.ones((64, 33), np.float32)
+    gf.manual_seed(3)
+    here = gf.random.dropout(gf.tensor(x), 0.3).numpy()
+    gf.manual_seed(3)
+    there = gf.random.dropout(gf.tensor(x, device="cuda"), 0.3).numpy()
+    assert here.tobytes() == there.tobytes()
+
+
+def test_parity_of_a_training_run_step_by_step(cuda):
+    losses = [list(training.digits_losses(device, 25)) for device in (CPU, CUDA)]
+    np.testing.assert_allclose(*losses, rtol=25 * gf.dtypes.tolerance(gf.float32))

@@ -4,8 +4,11 @@
 __device__ __forceinline__ uint4 philox(uint4 counter, uint2 key) {
 #pragma unroll
   for (int round = 0; round < 10; round++) {
-    uint64 p = (uint64)counter.x * 0xD2511F53u, q = (uint64)counter.z * 0xCD9E8D57u;
-    counter = {uint32(q >> 32) ^ counter.y ^ key.x, uint32(q), uint32(p >> 32) ^ counter.w ^ key.y, uint32(p)};
+    uint32 x = counter.x, z = counter.z;
+    counter.x = __umulhi(z, 0xCD9E8D57) ^ counter.y ^ key.x;
+    counter.y = z * 0xCD9E8D57;
+    counter.z = __umulhi(x, 0xD2511F53) ^ counter.w ^ key.y;
+    counter.w = x * 0xD2511F53;
     key.x += 0x9E3779B9u;  // the fractions of the golden ratio and of the square root of 3
     key.y += 0xBB67AE85u;
   }

@@ -1,4 +1,4 @@
-"""The command line: ``python -m bench step|ops|import|report``, from the checkout."""
+"""The command line: ``python -m bench step|ops|launches|import|report``, from the checkout."""
 
 from __future__ import annotations
 
@@ -86,6 +86,19 @@ def ops(options: argparse.Namespace) -> int:
     return 0
 
 
+def launches(options: argparse.Namespace) -> int:
+    from bench.launches import compare
+    from gradflow.errors import MissingExtraError
+
+    try:
+        tables, within = compare(options.layers)
+    except MissingExtraError as error:
+        sys.exit(str(error))
+    for each in tables:
+        show(each)
+    return int(not within)
+
+
 def imports(options: argparse.Namespace) -> int:
     from bench.imports import breakdown, times
 
@@ -96,7 +109,7 @@ def imports(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure gradflow, beside its peers.")
-    commands = parser.add_subparsers(required=True, metavar="step|ops|import|report")
+    commands = parser.add_subparsers(required=True, metavar="step|ops|launches|import|report")
 
     compared = argparse.ArgumentParser(add_help=False)
     compared.add_argument(
@@ -122,6 +135,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="*", metavar="OP", help="default: all")
     command.add_argument("--seconds", type=float, default=0.03, help="time for each number; default: 0.03")
     command.set_defaults(run=ops)
+
+    command = commands.add_parser("launches", help="kernel launches of a training step, on a simulated GPU")
+    command.add_argument("--layers", nargs="+", type=int, default=[1, 2, 3, 4, 5, 6], help="default: 1 to 6")
+    command.set_defaults(run=launches)
 
     command = commands.add_parser("import", help="the cost of import gradflow over import numpy")
     command.add_argument("--runs", type=int, default=15, help="fresh processes; default: 15")

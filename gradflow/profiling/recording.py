@@ -162,12 +162,12 @@ class Recording(Observer):
         self.settle()
         if self.meter is not None:
             self.meter.wait()
-        self.seconds = perf_counter() - self._start
-        if self.meter is None or self.meter.simulated:
-            return
+        self.seconds = 0.0 if self.device == SIMULATED else perf_counter() - self._start
         for call in self.calls:
             start, stop = call.marks
-            if call.on_gpu and start is not None:
+            if self.device == SIMULATED:
+                call.seconds = 0.0
+            elif self.meter is not None and call.on_gpu and start is not None:
                 call.queued = self.meter.between(self._first_mark or start, start), self.meter.between(start, stop)
 
 

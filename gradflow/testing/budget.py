@@ -65,8 +65,8 @@ def assert_no_sync() -> Iterator[None]:
 def _checked(asked: str, seen: Recording) -> Report:
     if seen.calls and not seen.on_gpu:
         raise DeviceError(
-            f"{asked}: {_count(len(seen.calls), 'op', 'ops')} ran in the block, none of them on a GPU, so that nothing was "
-            "checked; move model and data with .to('cuda'), without a GPU inside gf.testing.simulated_cuda()"
+            f"{asked}: {_count(len(seen.calls), 'op', 'ops')} ran in the block, none of them on a GPU, so that nothing "
+            "was checked; move model and data with .to('cuda'), without a GPU inside gf.testing.simulated_cuda()"
         )
     return Report(seen)
 

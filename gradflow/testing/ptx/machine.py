@@ -53,7 +53,6 @@ class Launch:
         count = int(np.prod(self.grid))
         threads = int(np.prod(self.block))
         per_slab = max(1, SLAB // threads)
-        self.loads: dict[Any, Any] = {}
         try:
             with np.errstate(all="ignore", under="raise"):
                 for first in range(0, count, per_slab):
@@ -65,7 +64,10 @@ class Launch:
                 allocation.complete = bool(self.memory.written[allocation.start : end].all())
             if self._parameters_at is not None:
                 self.memory.free(self._parameters_at)
-        self.report.close(self)
+        self.report.atomics, self.report.generic_accesses = self.atomics, self.generic
+        self.report.executed = {
+            number for at in self.executed for number, _ in self.kernel.blocks[at].instructions
+        }
         return self.report
 
     def _arguments(self, arguments: Sequence[Any]) -> bytes:
@@ -123,7 +125,8 @@ class Launch:
         while self.pending or self._wake():
             at = min(self.pending)
             self._visit(at, self.pending.pop(at))
-        self.report.count(self.counts)
+        self.report.instructions += int(self.counts.sum())
+        self.report.most_instructions = max(self.report.most_instructions, int(self.counts.max()))
 
     def _visit(self, at: int, groups: list[Group]) -> None:
         """Let the groups that have come to a block go through it together."""

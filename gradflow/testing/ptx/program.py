@@ -24,6 +24,7 @@ from gradflow.testing.ptx.parse import WIDTHS, Function, Module, Variable, parse
 from gradflow.testing.ptx.report import Report
 from gradflow.testing.ptx.translate import Translator, Unsupported, code_of, immediate
 
+STRONG = {"volatile", "relaxed", "acquire", "release", "acq_rel"}
 _loaded: dict[str, Program] = {}
 
 NAMES: dict[str, Any] = {
@@ -145,6 +146,10 @@ class Kernel:
         if found is None:
             found = self._code[at, careful] = self._compile(self.translator.block(self.blocks[at], careful), at)
         return found
+
+    def strong(self, number: int) -> bool:
+        """Whether a load or store is volatile or ordered, so that it may meet atomic operations."""
+        return bool(STRONG & set(self.instructions[number].op)) if number in self.instructions else False
 
     def mask(self, at: int) -> Any:
         """The function that gives the member mask of the collective instruction at the start of a block."""

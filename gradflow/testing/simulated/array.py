@@ -153,7 +153,7 @@ class Array(Methods):
         if self.size == 0 and out is None:
             return np.empty(self.shape, self.dtype)
         queue = machine.begin(stream)
-        if queue.capture is not None:
+        if machine.capture(queue) is not None:
             raise RuntimeError(CAPTURING)
         if blocking:
             machine.synchronize(queue, "get")
@@ -184,7 +184,7 @@ class Array(Methods):
         if not (self._a.flags.c_contiguous or self._a.flags.f_contiguous):
             raise RuntimeError("Cannot set to non-contiguous array")
         machine = self._xp.machine
-        if machine.begin(stream).capture is not None and not machine.is_pinned(arr):
+        if machine.capture(machine.begin(stream)) is not None and not machine.is_pinned(arr):
             raise RuntimeError(CAPTURING)
         machine.enqueue("copy_h2d", "set", arr.nbytes, lambda: machine.store(self, arr), stream)
 

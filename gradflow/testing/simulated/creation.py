@@ -166,7 +166,7 @@ def _uploaded(xp: Any, host: Any) -> Any:
     check_dtype(host.dtype)
     machine = xp.machine
     queue = machine.begin()
-    if queue.capture is not None:
+    if machine.capture(queue) is not None:
         raise RuntimeError(CAPTURING)
     new = xp.ndarray._empty(host.shape, host.dtype, "F" if host.flags.fnc else "C")
     machine.log.add(Record("copy_h2d", "array", host.nbytes, queue.ptr, queue.device_id))

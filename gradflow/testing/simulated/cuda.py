@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class Device:
     """A device by its number, the current one by default; in a ``with`` block it is the current one."""
 
-    machine: Machine
+    _machine: Machine
 
     def __init__(self, device: Any = None) -> None:
-        self.id: int = self.machine.device.number if device is None else int(device)
+        self.id: int = self._machine.device.number if device is None else int(device)
         self._before: list[int] = []
 
     def __int__(self) -> int:
@@ -42,16 +42,16 @@ class Device:
         return f"<CUDA Device {self.id}>"
 
     def __enter__(self) -> Device:
-        self._before.append(self.machine.device.number)
+        self._before.append(self._machine.device.number)
         self.use()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.machine.set_device(self._before.pop())
+        self._machine.set_device(self._before.pop())
 
     def use(self) -> None:
         """Make this the current device of this thread."""
-        self.machine.set_device(self.id)
+        self._machine.set_device(self.id)
 
     @property
     def compute_capability(self) -> str:
@@ -61,20 +61,20 @@ class Device:
     @property
     def mem_info(self) -> tuple[int, int]:
         """Bytes that are free and bytes in all."""
-        processor = self.machine.processors[self.id]
+        processor = self._machine.processors[self.id]
         return processor.capacity - processor.taken, processor.capacity
 
     def synchronize(self) -> None:
         """Wait for all streams of the device; not while one of them is capturing."""
-        for capture in self.machine.capturing.values():
+        for capture in self._machine.capturing.values():
             if capture.origin.device_id == self.id:
-                self.machine.synchronize(capture.origin, "device")
-        self.machine.synchronize(self.machine.processors[self.id].null, "device")
+                self._machine.synchronize(capture.origin, "device")
+        self._machine.synchronize(self._machine.processors[self.id].null, "device")
 
 
 def bound(kind: type, machine: Machine, name: str, **more: Any) -> Any:
     """``kind`` for one machine."""
-    return type(name, (kind,), {"__slots__": (), "machine": machine, "__module__": "cupy.cuda", **more})
+    return type(name, (kind,), {"__slots__": (), "_machine": machine, "__module__": "cupy.cuda", **more})
 
 
 class Cuda:

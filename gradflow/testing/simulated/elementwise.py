@@ -10,7 +10,10 @@ import numpy as np
 from gradflow.testing.simulated.conversion import flushed
 
 # CuPy's names of its ufuncs, by NumPy's where they differ; all others have NumPy's
-NUMPY_NAMES = {"abs": "absolute", "divide": "true_divide", "mod": "remainder", "conj": "conjugate"}
+NUMPY_NAMES = {
+    "abs": "absolute", "divide": "true_divide", "mod": "remainder", "conj": "conjugate", "bitwise_not": "invert",
+    "degrees": "rad2deg", "radians": "deg2rad",
+}  # fmt: skip
 
 UFUNCS = frozenset({
     "abs", "absolute", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "bitwise_and",
@@ -40,6 +43,17 @@ def _power(a: Any, b: Any) -> Any:
     return np.where(np.less(b, 0), below, np.power(a, np.maximum(b, 0))).astype(dtype)
 
 
+def _of_real(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """``plain``, which refuses complex numbers."""
+
+    def real(*operands: Any, **options: Any) -> Any:
+        if np.result_type(*operands).kind == "c":
+            raise TypeError(f"{plain.__name__}: complex numbers are neither true nor false in CuPy")
+        return plain(*operands, **options)
+
+    return real
+
+
 class Ufunc:
     """A universal function of a simulated ``cupy``.
 
@@ -62,6 +76,8 @@ class Ufunc:
         plain: Callable[..., Any] = _power if name == "power" else self._plain
         if name in MOVES:
             return plain
+        if name.startswith("logical_"):
+            plain = _of_real(plain)
 
         def flushing(*operands: Any, **options: Any) -> Any:
             return flushed(plain(*map(flushed, operands), **options))

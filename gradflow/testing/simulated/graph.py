@@ -9,7 +9,7 @@ from gradflow.testing.simulated.log import Record
 
 if TYPE_CHECKING:
     from gradflow.testing.simulated.machine import Machine
-    from gradflow.testing.simulated.stream import Stream
+    from gradflow.testing.simulated.stream import Queue
 
 
 class Node(NamedTuple):
@@ -22,10 +22,10 @@ class Node(NamedTuple):
 class Capture:
     """What is being captured: from the stream it began on, and from others that wait for it."""
 
-    def __init__(self, origin: Stream) -> None:
+    def __init__(self, origin: Queue) -> None:
         self.origin = origin
         self.nodes: list[Node] = []
-        self.unjoined: set[Stream] = set()
+        self.unjoined: set[Queue] = set()
         self.valid = True
 
     def add(self, node: Node) -> None:
@@ -35,10 +35,10 @@ class Capture:
 class Graph:
     """A captured sequence, with the addresses it was captured with. As in CuPy, it keeps no array alive."""
 
-    machine: Machine
+    _machine: Machine
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        raise RuntimeError("currently this class cannot be initiated by user")
+        raise NotImplementedError("currently this class cannot be initiated by the user: capture a stream")
 
     @classmethod
     def _of(cls, nodes: list[Node]) -> Graph:
@@ -48,15 +48,15 @@ class Graph:
 
     _nodes: list[Node]
 
-    def launch(self, stream: Stream | None = None) -> None:
+    def launch(self, stream: Queue | None = None) -> None:
         """Do all of it, in the order of capture; one call for the host."""
         nbytes = sum(node.record.bytes for node in self._nodes)
-        self.machine.enqueue("graph", f"graph of {len(self._nodes)}", nbytes, self._replay, stream)
+        self._machine.enqueue("graph", f"graph of {len(self._nodes)}", nbytes, self._replay, stream)
 
     def _replay(self) -> None:
         for _, work in self._nodes:
             work()
 
-    def upload(self, stream: Stream | None = None) -> None:
+    def upload(self, stream: Queue | None = None) -> None:
         """Prepare the launch; nothing to do here."""
-        self.machine.begin(stream)
+        self._machine.begin(stream)

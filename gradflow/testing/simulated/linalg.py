@@ -12,9 +12,7 @@ UNSUPPORTED = "calling cuBLAS API during stream capture is currently unsupported
 
 def product(xp: Any, name: str, function: Callable[..., Any], operands: Sequence[Any], out: Any = None) -> Any:
     """``function``, one call of cuBLAS, with 16-bit floats added up in float32."""
-    queue = xp.machine.begin()
-    if queue.capture is not None:
-        queue.capture.valid = False
+    if xp.machine.capture(xp.machine.begin()) is not None:
         raise NotImplementedError(UNSUPPORTED)
 
     def multiplied(*views: Any) -> Any:

@@ -18,7 +18,7 @@ from gradflow.testing.simulated.status import CUDARuntimeError
 
 if TYPE_CHECKING:
     from gradflow.testing.simulated.pool import Pool
-    from gradflow.testing.simulated.stream import Stream
+    from gradflow.testing.simulated.stream import Queue
 
 LAUNCHES = frozenset({"kernel", "gemm", "graph"})
 SCALARS = frozenset({bool, int, float, complex, type(None), *np.sctypeDict.values()} - {np.object_, np.str_, np.bytes_})
@@ -34,7 +34,7 @@ class Processor:
         self.taken = 0  # bytes that pools and raw allocations hold
         self.poison: str | None = None
         self.pool: Pool
-        self.null: Stream
+        self.null: Queue
 
 
 class Machine:
@@ -48,7 +48,7 @@ class Machine:
         self._origin = self.memory.bytes.__array_interface__["data"][0] - BASE
         self.log = Log()
         self.processors = [Processor(number, capacity) for number in range(devices)]
-        self.streams: weakref.WeakValueDictionary[int, Stream] = weakref.WeakValueDictionary()
+        self.streams: weakref.WeakValueDictionary[int, Queue] = weakref.WeakValueDictionary()
         self.capturing: dict[int, Capture] = {}  # by pointer of the stream
         self.pinned: dict[int, int] = {}  # address: bytes of page-locked host memory
         self._allocations_left = self._launches_left = -1
@@ -82,17 +82,17 @@ class Machine:
             raise CUDARuntimeError("cudaErrorInvalidDevice")
         self._local.device = number
 
-    def stream(self, device: Processor | None = None) -> Stream:
+    def stream(self, device: Processor | None = None) -> Queue:
         """The current stream of a device, of the current one by default, in this thread."""
         processor = device or self.device
-        chosen: dict[int, Stream] = self._local.__dict__.get("streams") or {}
+        chosen: dict[int, Queue] = self._local.__dict__.get("streams") or {}
         return chosen.get(processor.number, processor.null)
 
-    def set_stream(self, stream: Stream) -> None:
+    def set_stream(self, stream: Queue) -> None:
         """Make ``stream`` the current one of its device in this thread."""
         self._local.__dict__.setdefault("streams", {})[stream.device_id] = stream
 
-    def stream_at(self, pointer: int) -> Stream:
+    def stream_at(self, pointer: int) -> Queue:
         """The stream of the current device with this pointer."""
         if pointer in (0, 1):
             return self.device.null
@@ -103,7 +103,7 @@ class Machine:
 
     # ---- what a device does
 
-    def begin(self, stream: Stream | None = None) -> Stream:
+    def begin(self, stream: Queue | None = None) -> Queue:
         """The stream that work is to go to, the current one by default; raises what its device raises."""
         device = self.device
         if device.poison is not None:
@@ -121,12 +121,13 @@ class Machine:
                 capture.valid = False
                 raise CUDARuntimeError("cudaErrorStreamCaptureImplicit")
 
-    def enqueue(self, kind: str, name: str, nbytes: int, work: Callable[[], Any], stream: Stream | None = None) -> None:
+    def enqueue(self, kind: str, name: str, nbytes: int, work: Callable[[], Any], stream: Queue | None = None) -> None:
         """Do ``work`` now, or, if the stream is capturing, whenever the graph is launched."""
         stream = self.begin(stream)
         record = Record(kind, name, nbytes, stream.ptr, stream.device_id)
-        if stream.capture is not None:
-            stream.capture.add(Node(record, work))
+        capture = self.capture(stream)
+        if capture is not None:
+            capture.add(Node(record, work))
             return
         self.log.add(record)
         if kind in LAUNCHES:
@@ -144,11 +145,16 @@ class Machine:
         self.device.poison = status
         raise CUDARuntimeError(status)
 
-    def synchronize(self, stream: Stream | None = None, name: str = "stream") -> None:
+    def capture(self, stream: Queue) -> Capture | None:
+        """What ``stream`` is part of the capture of."""
+        return self.capturing.get(stream.ptr)
+
+    def synchronize(self, stream: Queue | None = None, name: str = "stream") -> None:
         """Wait for a stream, the current one by default: which a capture does not allow."""
         stream = self.begin(stream)
-        if stream.capture is not None:
-            stream.capture.valid = False
+        capture = self.capture(stream)
+        if capture is not None:
+            capture.valid = False
             raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
         self.log.add(Record("sync", name, 0, stream.ptr, stream.device_id))
 
@@ -160,7 +166,7 @@ class Machine:
         In a capture only the shape of the result is found out; it is computed when the graph is launched.
         """
         queue = self.begin()
-        capture = queue.capture
+        capture = self.capture(queue)
         views: list[Any] = []
         nbytes = 0
         for x in operands:
@@ -188,8 +194,8 @@ class Machine:
     def _capture(
         self, capture: Capture, record: Record, function: Any, views: list[Any], reads: list[Any], out: Any
     ) -> None:
-        out_view, allocation = out._a, out._block.allocation
-        blocks = [(x._a, x._block.allocation) for x in reads]
+        out_view, allocation = out._a, out._block._allocation
+        blocks = [(x._a, x._block._allocation) for x in reads]
 
         def replay() -> None:
             for a, each in blocks:
@@ -221,13 +227,13 @@ class Machine:
                 "Array device must be same as the current device: "
                 f"array device = {block.device_id} while current = {self.device.number}"
             )
-        if not block.allocation.complete:
-            self._check_written("read", x._a, block.allocation)
+        if not block._allocation.complete:
+            self._check_written("read", x._a, block._allocation)
         return x._a
 
     def store(self, x: Any, result: Any) -> None:
         """Write ``result``, converted as CUDA converts, into the device array ``x``."""
-        self._write(x._a, x._block.allocation, result)
+        self._write(x._a, x._block._allocation, result)
 
     def _write(self, a: Any, allocation: Any, result: Any) -> None:
         a[...] = converted(result, a.dtype)
@@ -268,7 +274,7 @@ class Machine:
 
     def take(self, device: Processor, nbytes: int) -> bool:
         """Whether ``nbytes`` could be taken from a device; not while the current stream is capturing."""
-        if self.stream(device).capture is not None:
+        if self.capture(self.stream(device)) is not None:
             raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
         if device.taken + nbytes > device.capacity:
             return False

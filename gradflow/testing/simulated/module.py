@@ -47,7 +47,7 @@ class RawModule:
     pointer to its first element. Only reading past the arguments that were given is an error here.
     """
 
-    machine: Machine
+    _machine: Machine
     _kernel: Any
 
     def __init__(
@@ -96,7 +96,7 @@ def _kept(options: tuple[str, ...]) -> tuple[str, ...]:
 class RawKernel:
     """One kernel of a program: ``kernel(grid, block, args, shared_mem=0, stream=None)``."""
 
-    machine: Machine
+    _machine: Machine
     _module: type[RawModule]
 
     def __init__(
@@ -120,7 +120,7 @@ class RawKernel:
         self._raw._load([self.name])
 
     def __call__(self, grid: Any, block: Any, args: Any, *, shared_mem: int = 0, stream: Any = None) -> None:
-        machine = self.machine
+        machine = self._machine
         compiled, program = self._raw._load([self.name])
         if self._parameters is None:
             self._parameters = parameters(compiled.ptx, compiled.names[self.name])
@@ -162,10 +162,10 @@ class RawKernel:
         return arguments
 
     def _bytes(self, x: Any) -> bytes:
-        if type(x) is self.machine.ndarray:
-            if x._block.device_id != self.machine.device.number:
+        if type(x) is self._machine.ndarray:
+            if x._block.device_id != self._machine.device.number:
                 raise ValueError(
-                    f"{self.name}: an array of device {x._block.device_id} on {self.machine.device.number}"
+                    f"{self.name}: an array of device {x._block.device_id} on {self._machine.device.number}"
                 )
             return np.uint64(x._address() if x.size else 0).tobytes()
         if x is None:

@@ -34,7 +34,7 @@ def copy_bytes(machine: Machine, target: int, source: int, size: int, stream: An
     kind = {(True, False): "copy_h2d", (False, True): "copy_d2h"}.get((to_device, from_device), "copy_d2d")
     queue = machine.begin(stream)
     host = None if to_device and from_device else bytes_at(machine, source if to_device else target, size)
-    if queue.capture is not None and (wait or (host is not None and not machine.is_pinned(host))):
+    if machine.capture(queue) is not None and (wait or (host is not None and not machine.is_pinned(host))):
         raise RuntimeError(CAPTURING)
 
     def work() -> None:
@@ -61,11 +61,11 @@ class UnownedMemory(Block):
     """Device memory that somebody else allocated, from whom ``owner`` keeps it."""
 
     __slots__ = ("_owner",)
-    machine: Machine
+    _machine: Machine
 
     def __init__(self, ptr: int, size: int, owner: Any, device_id: int = -1) -> None:
-        found = self.machine.memory.find(ptr - BASE)
-        number = device_id if device_id >= 0 else self.machine.device.number
+        found = self._machine.memory.find(ptr - BASE)
+        number = device_id if device_id >= 0 else self._machine.device.number
         super().__init__(ptr, size, number, found or Allocation(ptr - BASE, size))
         self._owner = owner
 
@@ -74,7 +74,7 @@ class MemoryPointer:
     """An address in device memory, and what keeps that memory."""
 
     __slots__ = ("mem", "ptr")
-    machine: Machine
+    _machine: Machine
 
     def __init__(self, mem: Any, offset: int) -> None:
         self.mem = mem
@@ -100,28 +100,28 @@ class MemoryPointer:
         return self + -offset
 
     def copy_from_host(self, mem: Any, size: int) -> None:
-        copy_bytes(self.machine, self.ptr, _pointer(mem), size, wait=True)
+        copy_bytes(self._machine, self.ptr, _pointer(mem), size, wait=True)
 
     def copy_from_host_async(self, mem: Any, size: int, stream: Any = None) -> None:
-        copy_bytes(self.machine, self.ptr, _pointer(mem), size, stream)
+        copy_bytes(self._machine, self.ptr, _pointer(mem), size, stream)
 
     def copy_to_host(self, mem: Any, size: int) -> None:
-        copy_bytes(self.machine, _pointer(mem), self.ptr, size, wait=True)
+        copy_bytes(self._machine, _pointer(mem), self.ptr, size, wait=True)
 
     def copy_to_host_async(self, mem: Any, size: int, stream: Any = None) -> None:
-        copy_bytes(self.machine, _pointer(mem), self.ptr, size, stream)
+        copy_bytes(self._machine, _pointer(mem), self.ptr, size, stream)
 
     def copy_from_device(self, src: MemoryPointer, size: int) -> None:
-        copy_bytes(self.machine, self.ptr, src.ptr, size)
+        copy_bytes(self._machine, self.ptr, src.ptr, size)
 
     def copy_from_device_async(self, src: MemoryPointer, size: int, stream: Any = None) -> None:
-        copy_bytes(self.machine, self.ptr, src.ptr, size, stream)
+        copy_bytes(self._machine, self.ptr, src.ptr, size, stream)
 
     def memset(self, value: int, size: int) -> None:
-        set_bytes(self.machine, self.ptr, value, size)
+        set_bytes(self._machine, self.ptr, value, size)
 
     def memset_async(self, value: int, size: int, stream: Any = None) -> None:
-        set_bytes(self.machine, self.ptr, value, size, stream)
+        set_bytes(self._machine, self.ptr, value, size, stream)
 
 
 def _pointer(mem: Any) -> int:

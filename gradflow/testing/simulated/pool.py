@@ -9,7 +9,7 @@ from gradflow.testing.simulated.status import CUDARuntimeError, OutOfMemoryError
 
 if TYPE_CHECKING:
     from gradflow.testing.simulated.machine import Machine, Processor
-    from gradflow.testing.simulated.stream import Stream
+    from gradflow.testing.simulated.stream import Queue
 
 UNIT = 512
 
@@ -17,7 +17,7 @@ UNIT = 512
 class Block:
     """Memory that is in use; it returns to its pool when nothing refers to it any more."""
 
-    __slots__ = ("__weakref__", "_pool", "_stream", "allocation", "device_id", "ptr", "size")
+    __slots__ = ("__weakref__", "_allocation", "_pool", "_stream", "device_id", "ptr", "size")
 
     def __init__(
         self, ptr: int, size: int, device_id: int, allocation: Allocation, pool: Pool | None = None, stream: int = 0
@@ -25,7 +25,7 @@ class Block:
         self.ptr = ptr
         self.size = size
         self.device_id = device_id
-        self.allocation = allocation
+        self._allocation = allocation
         self._pool = pool
         self._stream = stream
 
@@ -98,20 +98,20 @@ class Pool:
 class MemoryPool:
     """The pool of the current device, as ``cupy.get_default_memory_pool()`` shows it."""
 
-    machine: Machine
+    _machine: Machine
     _pointer: Any
 
     def malloc(self, size: int) -> Any:
         """A pointer to ``size`` new bytes."""
-        return self._pointer(self.machine.device.pool.allocate(size), 0)
+        return self._pointer(self._machine.device.pool.allocate(size), 0)
 
     def used_bytes(self) -> int:
         """The bytes that arrays hold."""
-        return self.machine.device.pool.used_bytes
+        return self._machine.device.pool.used_bytes
 
     def free_bytes(self) -> int:
         """The bytes that are kept for later arrays."""
-        return self.machine.device.pool.free_bytes
+        return self._machine.device.pool.free_bytes
 
     def total_bytes(self) -> int:
         """All bytes that were taken from the device."""
@@ -119,19 +119,19 @@ class MemoryPool:
 
     def n_free_blocks(self) -> int:
         """How many blocks are kept for later arrays."""
-        return sum(self.machine.device.pool.free.values())
+        return sum(self._machine.device.pool.free.values())
 
-    def free_all_blocks(self, stream: Stream | None = None) -> None:
+    def free_all_blocks(self, stream: Queue | None = None) -> None:
         """Give back to the device what is kept for later arrays, of one stream or of all."""
-        self.machine.device.pool.free_all_blocks(None if stream is None else stream.ptr)
+        self._machine.device.pool.free_all_blocks(None if stream is None else stream.ptr)
 
     def get_limit(self) -> int:
         """The bytes this pool may take from the device; 0 if there is no limit."""
-        return self.machine.device.pool.limit
+        return self._machine.device.pool.limit
 
     def set_limit(self, size: int | None = None, fraction: float | None = None) -> None:
         """Limit what this pool may take, in bytes or as a fraction of the device's memory."""
-        device = self.machine.device
+        device = self._machine.device
         if size is not None and fraction is not None:
             raise ValueError("size and fraction cannot be specified at one time")
         if fraction is not None:

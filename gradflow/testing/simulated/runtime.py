@@ -20,8 +20,6 @@ class Runtime:
     CUDARuntimeError = CUDARuntimeError
     memcpyHostToHost, memcpyHostToDevice, memcpyDeviceToHost, memcpyDeviceToDevice, memcpyDefault = range(5)
     cudaDevAttrMultiProcessorCount = 16
-    cudaDevAttrComputeCapabilityMajor = 75
-    cudaDevAttrComputeCapabilityMinor = 76
     streamLegacy, streamPerThread = 1, 2
     streamCaptureModeGlobal, streamCaptureModeThreadLocal, streamCaptureModeRelaxed = range(3)
     is_hip = False

@@ -14,61 +14,43 @@ if TYPE_CHECKING:
 _handles = itertools.count(0x5550_0000, 16)
 
 
-class Stream:
+class Queue:
     """A queue of work. What is queued is done at once, so waiting takes no time; it is logged all the same."""
 
-    machine: Machine
+    _machine: Machine
     _graph: type[Graph]
-    null: Stream
+    _event: type[Event]
 
-    def __init__(
-        self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: Any = None
-    ) -> None:
-        self.ptr = 0 if null else 2 if ptds else next(_handles)
-        self.device_id = self.machine.device.number
+    def __init__(self, ptr: int, device_id: int, non_blocking: bool) -> None:
+        self.ptr = ptr
+        self.device_id = device_id
         self.is_non_blocking = non_blocking
-        if self.ptr:
-            self.machine.streams[self.ptr] = self
-        self.priority = priority or 0
-        self._before: list[Stream] = []
-
-    @classmethod
-    def from_external(cls, obj: Any) -> Stream:
-        """The stream of another library, which has ``__cuda_stream__``."""
-        _, pointer = obj.__cuda_stream__() if callable(obj.__cuda_stream__) else obj.__cuda_stream__
-        stream = cls()
-        stream.ptr = pointer
-        cls.machine.streams.setdefault(pointer, stream)
-        return stream
+        self.priority = 0
+        self._before: list[Queue] = []
 
     def __cuda_stream__(self) -> tuple[int, int]:
         return 0, self.ptr
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Stream) and (self.ptr, self.device_id) == (other.ptr, other.device_id)
+        return isinstance(other, Queue) and (self.ptr, self.device_id) == (other.ptr, other.device_id)
 
     def __hash__(self) -> int:
         return hash((self.ptr, self.device_id))
 
-    def __enter__(self) -> Stream:
-        self._before.append(self.machine.stream(self.machine.processors[self.device_id]))
+    def __enter__(self) -> Queue:
+        self._before.append(self._machine.stream(self._machine.processors[self.device_id]))
         return self.use()
 
     def __exit__(self, *error: object) -> None:
-        self.machine.set_stream(self._before.pop())
+        self._machine.set_stream(self._before.pop())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.ptr} (device {self.device_id})>"
 
-    def use(self) -> Stream:
+    def use(self) -> Queue:
         """Make this the current stream of its device."""
-        self.machine.set_stream(self)
+        self._machine.set_stream(self)
         return self
-
-    @property
-    def capture(self) -> Capture | None:
-        """What this stream is part of the capture of."""
-        return self.machine.capturing.get(self.ptr)
 
     @property
     def done(self) -> bool:
@@ -78,31 +60,30 @@ class Stream:
 
     def synchronize(self) -> None:
         """Wait until all work is done; not during a capture."""
-        self.machine.synchronize(self)
+        self._machine.synchronize(self)
 
     def _refuse_capture(self) -> None:
-        if self.capture is not None:
-            self.capture.valid = False
+        capture = self._machine.capture(self)
+        if capture is not None:
+            capture.valid = False
             raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
 
     def record(self, event: Event | None = None) -> Event:
         """Note in ``event``, a new one by default, how far this stream is."""
-        self.machine.begin(self)
+        self._machine.begin(self)
         if event is None:
             event = self._event()
-        event._stream, event._capture = self, self.capture
+        event._stream, event._capture = self, self._machine.capture(self)
         return event
-
-    _event: type[Event]
 
     def wait_event(self, event: Event) -> None:
         """Let later work of this stream wait for ``event``; a capture spreads to a stream that waits for it."""
-        self.machine.begin(self)
+        self._machine.begin(self)
         capture = event._capture
-        if capture is None or event._stream is None:
+        if capture is None or event._stream is None or self._machine.capture(capture.origin) is not capture:
             return
-        if self.capture is None:
-            self.machine.capturing[self.ptr] = capture
+        if not self.is_capturing():
+            self._machine.capturing[self.ptr] = capture
         capture.unjoined.discard(event._stream)
         if self is not capture.origin:
             capture.unjoined.add(self)
@@ -111,20 +92,20 @@ class Stream:
         """Keep what this stream is told from now on for a graph, instead of doing it."""
         if self.ptr == 0:
             raise RuntimeError("cannot capture on the default (legacy) stream")
-        if self.capture is not None:
+        if self.is_capturing():
             raise CUDARuntimeError("cudaErrorIllegalState")
-        self.machine.capturing[self.ptr] = Capture(self)
+        self._machine.capturing[self.ptr] = Capture(self)
 
     def end_capture(self) -> Graph:
         """The graph of what was captured; only on the stream where the capture began."""
-        capture = self.capture
+        capture = self._machine.capture(self)
         if capture is None:
             raise CUDARuntimeError("cudaErrorIllegalState")
         if capture.origin is not self:
             capture.valid = False
             raise CUDARuntimeError("cudaErrorStreamCaptureUnmatched")
-        for pointer in [each for each, its in self.machine.capturing.items() if its is capture]:
-            del self.machine.capturing[pointer]
+        for pointer in [each for each, its in self._machine.capturing.items() if its is capture]:
+            del self._machine.capturing[pointer]
         if not capture.valid:
             raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated")
         if capture.unjoined:
@@ -133,34 +114,53 @@ class Stream:
 
     def is_capturing(self) -> bool:
         """Whether the stream is capturing."""
-        return self.capture is not None
+        return self.ptr in self._machine.capturing
 
     def launch_host_func(self, callback: Any, arg: Any) -> None:
         """Call ``callback(arg)`` on the host when all work before is done."""
-        self.machine.enqueue("host", "launch_host_func", 0, lambda: callback(arg), self)
+        self._machine.enqueue("host", "launch_host_func", 0, lambda: callback(arg), self)
 
 
-class ExternalStream(Stream):
+class Stream(Queue):
+    """A queue that this module makes."""
+
+    null: Stream
+
+    def __init__(
+        self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: Any = None
+    ) -> None:
+        super().__init__(0 if null else 2 if ptds else next(_handles), self._machine.device.number, non_blocking)
+        self.priority = priority or 0
+        if self.ptr:
+            self._machine.streams[self.ptr] = self
+
+    @classmethod
+    def from_external(cls, obj: Any) -> Stream:
+        """The stream of another library, which has ``__cuda_stream__``."""
+        described = obj.__cuda_stream__
+        _, pointer = described() if callable(described) else described
+        stream = cls.__new__(cls)
+        Queue.__init__(stream, pointer, cls._machine.device.number, False)
+        cls._machine.streams.setdefault(pointer, stream)
+        return stream
+
+
+class ExternalStream(Queue):
     """A stream that somebody else made, by its pointer."""
 
     def __init__(self, ptr: int, device_id: int = -1) -> None:
-        self.ptr = ptr
-        self.device_id = self.machine.device.number
-        self.is_non_blocking = False
-        self._before = []
-        if device_id >= 0:
-            self.device_id = device_id
+        super().__init__(ptr, device_id if device_id >= 0 else self._machine.device.number, False)
 
 
 class Event:
     """A point in the work of a stream."""
 
-    machine: Machine
+    _machine: Machine
 
     def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
-        self.machine.begin()
+        self._machine.begin()
         self.ptr = next(_handles)
-        self._stream: Stream | None = None
+        self._stream: Queue | None = None
         self._capture: Capture | None = None
 
     @property
@@ -169,16 +169,20 @@ class Event:
         self._refuse_capture()
         return True
 
-    def record(self, stream: Stream | None = None) -> None:
+    def record(self, stream: Queue | None = None) -> None:
         """Note how far ``stream``, the current one by default, is."""
-        (stream or self.machine.stream()).record(self)
+        (stream or self._machine.stream()).record(self)
 
     def synchronize(self) -> None:
         """Wait for the work before the event; not during its capture."""
         self._refuse_capture()
-        self.machine.synchronize(self._stream, "event")
+        self._machine.synchronize(self._stream, "event")
 
     def _refuse_capture(self) -> None:
-        if self._capture is not None and self._stream is not None and self._stream.capture is self._capture:
+        if (
+            self._capture is not None
+            and self._stream is not None
+            and self._machine.capture(self._stream) is self._capture
+        ):
             self._capture.valid = False
             raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")

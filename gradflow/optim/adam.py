@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gradflow.ops.update import adam_update
+from gradflow.ops.adam import adam_update
 from gradflow.optim.group import ParamGroup, Segment, check_range
 from gradflow.optim.optimizer import Optimizer
 from gradflow.tensor import Tensor
@@ -52,16 +52,10 @@ class Adam(Optimizer):
     def state_names(self, options: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if options["amsgrad"] else []))
 
-    def update(self, segment: Segment, group: ParamGroup) -> None:
+    def update(self, segments: list[Segment], group: ParamGroup) -> None:
         beta1, beta2 = group["betas"]
         adam_update(
-            segment.run.values,
-            segment.run.gradients,
-            segment.state["exp_avg"],
-            segment.state["exp_avg_sq"],
-            segment.state.get("max_exp_avg_sq"),
-            segment.step,
-            group.lr,
+            [self.arguments(each, group, "exp_avg", "exp_avg_sq", "max_exp_avg_sq") for each in segments],
             beta1=beta1,
             beta2=beta2,
             eps=group["eps"],

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from gradflow.backend import backend_of
 from gradflow.errors import ArgumentError, DTypeError, GradientError
 from gradflow.mode import recording
+from gradflow.ops.create import zeros, zeros_like
 from gradflow.slot import GradientSlot
 from gradflow.tensor import Tensor
 
@@ -34,14 +34,13 @@ class Arena:
     """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
-        first = parameters[0].data
-        xp = backend_of(first).xp
-        step = max(1, ALIGNMENT // first.itemsize)
+        first = parameters[0]
+        step = max(1, ALIGNMENT // first.dtype.itemsize)
         stops = [0]
         for p in parameters:
             stops.append(stops[-1] + -(-p.data.size // step) * step)
-        self.values = Tensor(xp.zeros(stops[-1], first.dtype))
-        self.gradients = Tensor(xp.zeros(stops[-1], first.dtype))
+        self.values = zeros(stops[-1], dtype=first.dtype, device=first.device)
+        self.gradients = zeros_like(self.values)
         for p, start, stop in zip(parameters, stops, stops[1:], strict=False):
             shape, end = p.data.shape, start + p.data.size
             home = self.values.data[start:end].reshape(shape)

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from gradflow import dtypes
+from gradflow.device import Device
 from gradflow.errors import ArgumentError, StateKeyError
 from gradflow.mode import recording
 from gradflow.optim.arena import Run, runs, slot_of
@@ -47,13 +48,21 @@ class Segment:
 class ParamGroup(MutableMapping[str, Any]):
     """Parameters that share options: ``group["lr"] = 0.01`` sets one, ``group["params"]`` are the parameters.
 
-    The learning rate is also a tensor, ``lr``, which the update reads, so that a compiled step obeys a change.
+    The learning rate is also a tensor on each device, which the update reads: a compiled step obeys a change.
     """
 
     def __init__(self, parameters: list[Tensor], options: dict[str, Any]) -> None:
         self.options = {"params": parameters, **options}
         self.segments: list[Segment] = []
-        self.lr = tensor(float(options["lr"]), dtype=dtypes.float64)
+        self.rates: dict[Device, Tensor] = {}
+        for device in (p.device for p in parameters):
+            if device not in self.rates:
+                self.rates[device] = tensor(float(options["lr"]), dtype=dtypes.float64, device=device)
+
+    @property
+    def lr(self) -> Tensor:
+        """The learning rate on the device of the first parameter."""
+        return next(iter(self.rates.values()))
 
     def __getitem__(self, name: str) -> Any:
         return self.options[name]
@@ -65,7 +74,8 @@ class ParamGroup(MutableMapping[str, Any]):
         self.options[name] = value
         if name == "lr":
             with recording(False):
-                self.lr.copy_(float(value))
+                for rate in self.rates.values():
+                    rate.copy_(float(value))
 
     def __delitem__(self, name: str) -> None:
         raise StateKeyError(f"the option {name!r} of a parameter group can be changed, not deleted")

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gradflow import dtypes
-from gradflow.backend import backend_of
+from gradflow.device import Device
 from gradflow.errors import ArgumentError, StateKeyError
 from gradflow.mode import enable_grad, recording
+from gradflow.ops.create import zeros, zeros_like
+from gradflow.ops.update import Arguments
 from gradflow.optim.arena import Run, check_parameters, check_place, gather, runs, settle
 from gradflow.optim.group import ParamGroup, Segment
 from gradflow.optim.state import load_state, state_of
@@ -26,6 +28,7 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Tensor] | Iterable[Mapping[str, Any]], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
+        self.found_inf: Mapping[Device, Tensor] = {}  # set by GradScaler.step: not 0 where there is no step to be
         self.param_groups: list[ParamGroup] = []
         given: list[Any] = [params] if isinstance(params, Tensor) else list(params)
         if given and all(isinstance(each, Mapping) for each in given):
@@ -52,9 +55,8 @@ class Optimizer:
 
     def segment(self, run: Run, options: dict[str, Any]) -> Segment:
         """``run`` with the state of parameters that have not been updated yet."""
-        xp = backend_of(run.values.data).xp
-        state = {name: Tensor(xp.zeros_like(run.values.data)) for name in self.state_names(options)}
-        return Segment(run, Tensor(xp.zeros((), dtypes.float64)), state)
+        state = {name: zeros_like(run.values) for name in self.state_names(options)}
+        return Segment(run, zeros((), dtype=dtypes.float64, device=run.values.device), state)
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ArgumentError for options outside their range."""
@@ -64,9 +66,15 @@ class Optimizer:
         """What is kept for every element, by PyTorch's names."""
         raise NotImplementedError
 
-    def update(self, segment: Segment, group: ParamGroup) -> None:
-        """Update the parameters of ``segment`` in place."""
+    def update(self, segments: list[Segment], group: ParamGroup) -> None:
+        """Update the parameters of ``segments``, all of ``group``, in place."""
         raise NotImplementedError
+
+    def arguments(self, segment: Segment, group: ParamGroup, *state: str) -> Arguments:
+        """What an update of ``segment`` takes: parameters, gradients, state by name, step, rate, found_inf."""
+        device, run = segment.run.values.device, segment.run
+        kept = map(segment.state.get, state)
+        return (run.values, run.gradients, *kept, segment.step, group.rates[device], self.found_inf.get(device))
 
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
         """Update every parameter that has a gradient; ``closure``, if given, computes loss and gradients first."""
@@ -76,10 +84,14 @@ class Optimizer:
                 loss = closure()
         with recording(False):
             for group in self.param_groups:
-                self._step(group)
+                due = self._due(group)
+                if due:
+                    self.update(due, group)
         return loss
 
-    def _step(self, group: ParamGroup) -> None:
+    def _due(self, group: ParamGroup) -> list[Segment]:
+        """The segments whose parameters have gradients, these in place; some segments are split for that."""
+        due = []
         for segment in list(group.segments):
             parameters = segment.run.parameters
             have = [p.grad is not None for p in parameters]
@@ -89,14 +101,13 @@ class Optimizer:
             for p in parameters:
                 gather(p)
             if all(have):
-                self.update(segment, group)
+                due.append(segment)
                 continue
             pieces = segment.split(have)
             at = group.segments.index(segment)
             group.segments[at : at + 1] = pieces
-            for piece in pieces:
-                if piece.run.parameters[0].grad is not None:
-                    self.update(piece, group)
+            due += [piece for piece in pieces if piece.run.parameters[0].grad is not None]
+        return due
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients; with ``set_to_none=False`` they become zeros instead."""

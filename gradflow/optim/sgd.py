@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gradflow.errors import ArgumentError
-from gradflow.ops.update import sgd_update
+from gradflow.ops.sgd import sgd_update
 from gradflow.optim.group import ParamGroup, Segment, check_range
 from gradflow.optim.optimizer import Optimizer
 from gradflow.tensor import Tensor
@@ -50,13 +50,9 @@ class SGD(Optimizer):
     def state_names(self, options: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffer",) if options["momentum"] else ()
 
-    def update(self, segment: Segment, group: ParamGroup) -> None:
+    def update(self, segments: list[Segment], group: ParamGroup) -> None:
         sgd_update(
-            segment.run.values,
-            segment.run.gradients,
-            segment.state.get("momentum_buffer"),
-            segment.step,
-            group.lr,
+            [self.arguments(each, group, "momentum_buffer") for each in segments],
             momentum=group["momentum"],
             dampening=group["dampening"],
             nesterov=group["nesterov"],

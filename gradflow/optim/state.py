@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gradflow.errors import CheckpointError
+from gradflow.mode import recording
 from gradflow.optim.group import ParamGroup, Segment, runs_of_equal
 from gradflow.tensor import Tensor, tensor
 
@@ -54,12 +55,17 @@ def load_state(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
 
 
 def _fill(group: ParamGroup, entries: dict[int, Mapping[str, Any]]) -> None:
+    with recording(False):
+        _copy(group, entries)
+
+
+def _copy(group: ParamGroup, entries: dict[int, Mapping[str, Any]]) -> None:
     for segment in group.segments:
         for p in segment.run.parameters:
             entry = entries[id(p)]
-            segment.step.data[...] = float(entry["step"])
+            segment.step.copy_(float(entry["step"]))
             for name in segment.state.keys() & entry.keys():
-                segment.of(p, name)[...] = tensor(entry[name]).data
+                Tensor(segment.of(p, name)).copy_(tensor(entry[name], p.dtype, p.device))
 
 
 def _check(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:

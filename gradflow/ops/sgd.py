@@ -1,0 +1,101 @@
+"""A step of gradient descent, with momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gradflow.op import Op
+from gradflow.ops.update import FINITE, Arguments, alike, chunks, counter, descent, in_pieces, joined, skipped, update
+from gradflow.samples import Real, sample
+
+
+def sgd_update(
+    calls: Sequence[Arguments],
+    *, momentum: float, dampening: float, nesterov: bool, weight_decay: float, maximize: bool,
+) -> None:  # fmt: skip
+    """One step of gradient descent with momentum, as in PyTorch, for each ``(p, g, velocity, step, lr, found_inf)``.
+
+    In place on ``p``, ``velocity`` (or None) and ``step``, unless ``found_inf`` (or None) is not zero.
+    """
+    update(
+        _sgd_update, _sgd_update_all, calls,
+        momentum=momentum, dampening=dampening, nesterov=nesterov, weight_decay=weight_decay, maximize=maximize,
+    )  # fmt: skip
+
+
+def _sgd_forward(
+    xp: Any, p: Any, g: Any, velocity: Any, step: Any, lr: Any, found_inf: Any,
+    *, momentum: float, dampening: float, nesterov: bool, weight_decay: float, maximize: bool,
+) -> None:  # fmt: skip
+    if skipped(found_inf):
+        return
+    first = float(step) == 0
+    step += 1
+    rate = float(lr)
+    for p_, g_, v_, t in chunks(xp, p, g, velocity):
+        down = descent(xp, p_, g_, weight_decay, maximize)
+        direction = down
+        if v_ is not None:
+            if first:
+                v_[...] = down
+            else:
+                xp.multiply(v_, momentum, out=v_)
+                xp.multiply(down, 1 - dampening, out=t)
+                xp.add(v_, t, out=v_)
+            direction = v_
+            if nesterov:
+                xp.multiply(v_, momentum, out=t)
+                direction = xp.add(t, down, out=t)
+        xp.multiply(direction, rate, out=t)
+        xp.subtract(p_, t, out=p_)
+
+
+def _sgd_loop(
+    p: Any, g: Any, velocity: Any, step: Any, lr: Any, found_inf: Any,
+    momentum: float, dampening: float, nesterov: bool, weight_decay: float, maximize: bool,
+) -> None:  # fmt: skip
+    if found_inf is not None and found_inf[()] != 0:
+        return
+    number = p.dtype.type
+    first = step[()] == 0
+    step[()] += 1
+    keep, gain = number(0 if first else momentum), number(1 if first else 1 - dampening)
+    ahead, rate = number(momentum), number(lr[()])
+    decay, sign = number(weight_decay), number(-1 if maximize else 1)
+    for i in range(p.size):
+        old = p[i]
+        down = sign * g[i] + decay * old
+        if velocity is not None:
+            moving = keep * velocity[i] + gain * down
+            velocity[i] = moving
+            down = down + ahead * moving if nesterov else moving
+        p[i] = old - rate * down
+
+
+def _numbers(
+    momentum: float, dampening: float, nesterov: bool, weight_decay: float, maximize: bool
+) -> tuple[float | bool, ...]:
+    return momentum, 1 - dampening, nesterov, weight_decay, -1 if maximize else 1
+
+
+_sgd_update = Op(
+    name="sgd_update",
+    forward=_sgd_forward,
+    loop=_sgd_loop,
+    cuda=in_pieces("sgd_update", 3, _numbers, period=6),
+    spec=alike,
+    mutates=(0, 2, 3),
+    samples=tuple(
+        sample(
+            Real((7,)), Real((7,)), Real((7,)) if momentum else None, counter(step), counter(0.1), found,
+            momentum=momentum, dampening=dampening, nesterov=nesterov, weight_decay=decay, maximize=maximize,
+        )
+        for step, found, momentum, dampening, nesterov, decay, maximize in [
+            (0.0, None, 0.9, 0.0, False, 0.0, False), (3.0, FINITE, 0.9, 0.5, False, 0.1, True),
+            (3.0, None, 0.9, 0.0, True, 0.1, False), (3.0, None, 0.0, 0.0, False, 0.1, False),
+        ]
+    ),
+)  # fmt: skip
+
+_sgd_update_all = joined(_sgd_update)

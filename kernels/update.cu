@@ -1,0 +1,253 @@
+// Steps of optimizers: parameters, gradients and state in one pass, in place, in any number of arenas at once.
+//
+// One thread of each block works out what depends on the number of the step and on the learning rate, in double.
+
+// What a block works on: some of the ``n`` elements of arrays that are given one by one, or, if there are several sets
+// of them, in the rows of a table: their addresses, ``n``, and how many blocks work on the rows above.
+template <int ARRAYS> struct Piece {
+  void* at[ARRAYS];
+  int n, block, blocks, row;
+};
+
+template <typename... P>
+__device__ __forceinline__ Piece<sizeof...(P)> piece_of(const int64* table, int rows, int n, P... arrays) {
+  constexpr int count = sizeof...(P), width = count + 2;
+  Piece<count> piece = {{(void*)arrays...}, n, (int)blockIdx.x, (int)gridDim.x, 0};
+  if (table) {
+    int low = 0, high = rows;
+    while (high - low > 1) {
+      int middle = (low + high) / 2;
+      if (table[middle * width + count + 1] <= piece.block) low = middle;
+      else high = middle;
+    }
+    const int64* row = table + low * width;
+#pragma unroll
+    for (int k = 0; k < count; k++) piece.at[k] = (void*)row[k];
+    int above = row[count + 1];
+    piece.n = row[count];
+    piece.blocks = (low + 1 < rows ? (int)row[width + count + 1] : piece.blocks) - above;
+    piece.block -= above;
+    piece.row = low;
+  }
+#pragma unroll
+  for (int k = 0; k < count; k++) __builtin_assume(__isGlobal(piece.at[k]));  // or every access would be a generic one
+  return piece;
+}
+
+// What a thread works on at a time: four numbers, of 16 bytes at most, so that registers suffice for all arrays.
+template <typename T, int COUNT> struct Lanes {
+  enum : int { WIDTH = COUNT };
+  T at[COUNT];
+};
+template <int BYTES> struct Word;
+template <> struct Word<16> { using type = uint4; };
+template <> struct Word<8> { using type = uint2; };
+template <> struct Word<4> { using type = uint32; };
+template <> struct Word<2> { using type = unsigned short; };
+
+template <typename L, typename T> __device__ __forceinline__ L read(const T* from) {
+  auto bits = *reinterpret_cast<const typename Word<sizeof(L)>::type*>(from);
+  return *reinterpret_cast<L*>(&bits);
+}
+template <typename L, typename T> __device__ __forceinline__ void write(T* to, const Acc<T>* values) {
+  L x;
+#pragma unroll
+  for (int k = 0; k < L::WIDTH; k++) x.at[k] = store<T>(values[k]);
+  *reinterpret_cast<typename Word<sizeof(L)>::type*>(to) = *reinterpret_cast<typename Word<sizeof(L)>::type*>(&x);
+}
+
+// ``body(i, lanes)`` for the elements from i on that are this thread's: at once if no array is in the way, otherwise
+// one after the other; ``addresses`` are those of all arrays, or-ed.
+template <typename T, int ARRAYS, typename Body>
+__device__ __forceinline__ void over_lanes(const Piece<ARRAYS>& piece, uint64 addresses, Body body) {
+  constexpr int width = sizeof(T) == 8 ? 2 : 4;
+  int first = (piece.block * THREADS + threadIdx.x) * width;
+  if (first + width <= piece.n && addresses % (width * sizeof(T)) == 0) body(first, Lanes<T, width>());
+  else
+#pragma unroll 1
+    for (int i = first; i < piece.n && i < first + width; i++) body(i, Lanes<T, 1>());
+}
+
+// The number of the step that begins, told to one thread of each block. The last of them to ask writes it down: by then
+// all have read what stood there.
+template <int ARRAYS>
+__device__ __forceinline__ double begin_step(const Piece<ARRAYS>& piece, double* step, int* tickets) {
+  double now = *step + 1;
+  __threadfence();
+  if (atomicAdd(tickets + piece.row, 1) == piece.blocks - 1) {
+    tickets[piece.row] = 0;
+    *step = now;
+  }
+  return now;
+}
+
+// 1 - x to the power of n: 2 log2(n) products, where pow would be a page of code
+__device__ __forceinline__ double short_of_one(double x, uint32 n) {
+  double power = 1;
+#pragma unroll 1
+  for (; n; n /= 2, x *= x)
+    if (n % 2) power *= x;
+  return 1 - power;
+}
+
+// as float within an ulp, without a detour around subnormal numbers
+__device__ __forceinline__ double root(double x) { return sqrt(x); }
+__device__ __forceinline__ float root(float x) {
+  asm("sqrt.approx.ftz.f32 %0, %1;" : "=f"(x) : "f"(x));
+  return x;
+}
+
+__device__ __forceinline__ bool holds(const float* flag) { return flag && *flag != 0; }
+
+template <typename T>
+__global__ void __launch_bounds__(THREADS)
+sgd_update(T* p, const T* g, T* velocity, double* step, const double* lr, const float* found_inf, Acc<T> momentum,
+           Acc<T> gain, bool nesterov, Acc<T> decay, Acc<T> sign, const int64* table, int rows, int* tickets, int n) {
+  auto piece = piece_of(table, rows, n, p, g, velocity, step, lr, found_inf);
+  if (holds((float*)piece.at[5])) return;
+  __shared__ Acc<T> rate, keep, take;
+  if (threadIdx.x == 0) {
+    bool first = begin_step(piece, (double*)piece.at[3], tickets) == 1;
+    rate = *(double*)piece.at[4], keep = first ? 0 : momentum, take = first ? 1 : gain;
+  }
+  __syncthreads();
+  p = (T*)piece.at[0], g = (T*)piece.at[1], velocity = (T*)piece.at[2];
+  over_lanes<T>(piece, (uint64)p | (uint64)g | (uint64)velocity, [=](int i, auto lanes) {
+    using L = decltype(lanes);
+    L x = read<L>(p + i), y = read<L>(g + i);
+    Acc<T> along[L::WIDTH], moving[L::WIDTH];
+#pragma unroll
+    for (int k = 0; k < L::WIDTH; k++) along[k] = sign * load(y.at[k]) + decay * load(x.at[k]);
+    if (velocity) {
+      y = read<L>(velocity + i);
+#pragma unroll
+      for (int k = 0; k < L::WIDTH; k++) {
+        moving[k] = keep * load(y.at[k]) + take * along[k];
+        along[k] = nesterov ? along[k] + momentum * moving[k] : moving[k];
+      }
+      write<L>(velocity + i, moving);
+    }
+#pragma unroll
+    for (int k = 0; k < L::WIDTH; k++) along[k] = load(x.at[k]) - rate * along[k];
+    write<L>(p + i, along);
+  });
+}
+
+template <typename T>
+__global__ void __launch_bounds__(THREADS)
+adam_update(T* p, const T* g, T* m, T* v, T* v_max, double* step, const double* lr, const float* found_inf,
+            double beta1, double beta2, Acc<T> keep1, Acc<T> keep2, Acc<T> take1, Acc<T> take2, Acc<T> eps,
+            double shrink, Acc<T> decay, Acc<T> sign, const int64* table, int rows, int* tickets, int n) {
+  auto piece = piece_of(table, rows, n, p, g, m, v, v_max, step, lr, found_inf);
+  if (holds((float*)piece.at[7])) return;
+  __shared__ Acc<T> scale, floor, left;
+  if (threadIdx.x == 0) {
+    double now = begin_step(piece, (double*)piece.at[5], tickets), rate = *(double*)piece.at[6];
+    Acc<T> whole = root(Acc<T>(short_of_one(beta2, now)));
+    scale = Acc<T>(rate) * whole * reciprocal(Acc<T>(short_of_one(beta1, now)));
+    floor = eps * whole;
+    left = 1 - rate * shrink;
+  }
+  __syncthreads();
+  p = (T*)piece.at[0], g = (T*)piece.at[1], m = (T*)piece.at[2], v = (T*)piece.at[3], v_max = (T*)piece.at[4];
+  uint64 addresses = (uint64)p | (uint64)g | (uint64)m | (uint64)v | (uint64)v_max;
+  over_lanes<T>(piece, addresses, [=](int i, auto lanes) {
+    using L = decltype(lanes);
+    L x = read<L>(p + i), y = read<L>(g + i), z = read<L>(m + i), w = read<L>(v + i);
+    Acc<T> first[L::WIDTH], second[L::WIDTH];
+#pragma unroll
+    for (int k = 0; k < L::WIDTH; k++) {
+      Acc<T> descent = sign * load(y.at[k]) + decay * load(x.at[k]);
+      first[k] = keep1 * load(z.at[k]) + take1 * descent;
+      second[k] = keep2 * load(w.at[k]) + take2 * (descent * descent);
+    }
+    write<L>(m + i, first);
+    write<L>(v + i, second);
+    if (v_max) {
+      y = read<L>(v_max + i);
+#pragma unroll
+      for (int k = 0; k < L::WIDTH; k++) second[k] = Max::of(load(y.at[k]), second[k]);
+      write<L>(v_max + i, second);
+    }
+#pragma unroll
+    for (int k = 0; k < L::WIDTH; k++)
+      first[k] = left * load(x.at[k]) - scale * (first[k] * reciprocal(root(second[k]) + floor));
+    write<L>(p + i, first);
+  });
+}
+
+template <typename T>
+__global__ void __launch_bounds__(THREADS)
+lion_update(T* p, const T* g, T* m, double* step, const double* lr, const float* found_inf, Acc<T> keep1, Acc<T> take1,
+            Acc<T> keep2, Acc<T> take2, double shrink, Acc<T> sign, const int64* table, int rows, int* tickets, int n) {
+  auto piece = piece_of(table, rows, n, p, g, m, step, lr, found_inf);
+  if (holds((float*)piece.at[5])) return;
+  __shared__ Acc<T> rate, left;
+  if (threadIdx.x == 0) {
+    begin_step(piece, (double*)piece.at[3], tickets);
+    rate = *(double*)piece.at[4], left = 1 - *(double*)piece.at[4] * shrink;
+  }
+  __syncthreads();
+  p = (T*)piece.at[0], g = (T*)piece.at[1], m = (T*)piece.at[2];
+  over_lanes<T>(piece, (uint64)p | (uint64)g | (uint64)m, [=](int i, auto lanes) {
+    using L = decltype(lanes);
+    L x = read<L>(p + i), y = read<L>(g + i), z = read<L>(m + i);
+    Acc<T> moved[L::WIDTH], first[L::WIDTH];
+#pragma unroll
+    for (int k = 0; k < L::WIDTH; k++) {
+      Acc<T> descent = sign * load(y.at[k]), old = load(z.at[k]), way = keep1 * old + take1 * descent;
+      first[k] = keep2 * old + take2 * descent;
+      moved[k] = left * load(x.at[k]) - rate * (way > 0 ? 1 : way < 0 ? -1 : way);
+    }
+    write<L>(m + i, first);
+    write<L>(p + i, moved);
+  });
+}
+
+template <typename T>
+__global__ void __launch_bounds__(THREADS)
+rmsprop_update(T* p, const T* g, T* square, T* velocity, T* mean, double* step, const double* lr, const float* found_inf,
+               Acc<T> alpha, Acc<T> rest, Acc<T> eps, Acc<T> decay, Acc<T> momentum, Acc<T> sign,
+               const int64* table, int rows, int* tickets, int n) {
+  auto piece = piece_of(table, rows, n, p, g, square, velocity, mean, step, lr, found_inf);
+  if (holds((float*)piece.at[7])) return;
+  __shared__ Acc<T> rate;
+  if (threadIdx.x == 0) {
+    begin_step(piece, (double*)piece.at[5], tickets);
+    rate = *(double*)piece.at[6];
+  }
+  __syncthreads();
+  p = (T*)piece.at[0], g = (T*)piece.at[1], square = (T*)piece.at[2], velocity = (T*)piece.at[3], mean = (T*)piece.at[4];
+  uint64 addresses = (uint64)p | (uint64)g | (uint64)square | (uint64)velocity | (uint64)mean;
+  over_lanes<T>(piece, addresses, [=](int i, auto lanes) {
+    using L = decltype(lanes);
+    L x = read<L>(p + i), y = read<L>(g + i), z = read<L>(square + i);
+    Acc<T> along[L::WIDTH], second[L::WIDTH], other[L::WIDTH];
+#pragma unroll
+    for (int k = 0; k < L::WIDTH; k++) {
+      along[k] = sign * load(y.at[k]) + decay * load(x.at[k]);
+      second[k] = alpha * load(z.at[k]) + rest * (along[k] * along[k]);
+    }
+    write<L>(square + i, second);
+    if (mean) {
+      y = read<L>(mean + i);
+#pragma unroll
+      for (int k = 0; k < L::WIDTH; k++) {
+        other[k] = alpha * load(y.at[k]) + rest * along[k];
+        second[k] = Max::of(second[k] - other[k] * other[k], Acc<T>(0));
+      }
+      write<L>(mean + i, other);
+    }
+#pragma unroll
+    for (int k = 0; k < L::WIDTH; k++) along[k] *= reciprocal(root(second[k]) + eps);
+    if (velocity) {
+      y = read<L>(velocity + i);
+#pragma unroll
+      for (int k = 0; k < L::WIDTH; k++) along[k] += momentum * load(y.at[k]);
+      write<L>(velocity + i, along);
+    }
+#pragma unroll
+    for (int k = 0; k < L::WIDTH; k++) along[k] = load(x.at[k]) - rate * along[k];
+    write<L>(p + i, along);
+  });
+}

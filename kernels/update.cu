@@ -91,8 +91,8 @@ __device__ __forceinline__ double short_of_one(double x, uint32 n) {
 }
 
 // as float within an ulp, without a detour around subnormal numbers
-__device__ __forceinline__ double root(double x) { return sqrt(x); }
-__device__ __forceinline__ float root(float x) {
+__device__ __forceinline__ double square_root(double x) { return sqrt(x); }
+__device__ __forceinline__ float square_root(float x) {
   asm("sqrt.approx.ftz.f32 %0, %1;" : "=f"(x) : "f"(x));
   return x;
 }
@@ -143,7 +143,7 @@ adam_update(T* p, const T* g, T* m, T* v, T* v_max, double* step, const double* 
   __shared__ Acc<T> scale, floor, left;
   if (threadIdx.x == 0) {
     double now = begin_step(piece, (double*)piece.at[5], tickets), rate = *(double*)piece.at[6];
-    Acc<T> whole = root(Acc<T>(short_of_one(beta2, now)));
+    Acc<T> whole = square_root(Acc<T>(short_of_one(beta2, now)));
     scale = Acc<T>(rate) * whole * reciprocal(Acc<T>(short_of_one(beta1, now)));
     floor = eps * whole;
     left = 1 - rate * shrink;
@@ -171,7 +171,7 @@ adam_update(T* p, const T* g, T* m, T* v, T* v_max, double* step, const double* 
     }
 #pragma unroll
     for (int k = 0; k < L::WIDTH; k++)
-      first[k] = left * load(x.at[k]) - scale * (first[k] * reciprocal(root(second[k]) + floor));
+      first[k] = left * load(x.at[k]) - scale * (first[k] * reciprocal(square_root(second[k]) + floor));
     write<L>(p + i, first);
   });
 }
@@ -239,7 +239,7 @@ rmsprop_update(T* p, const T* g, T* square, T* velocity, T* mean, double* step, 
       write<L>(mean + i, other);
     }
 #pragma unroll
-    for (int k = 0; k < L::WIDTH; k++) along[k] *= reciprocal(root(second[k]) + eps);
+    for (int k = 0; k < L::WIDTH; k++) along[k] *= reciprocal(square_root(second[k]) + eps);
     if (velocity) {
       y = read<L>(velocity + i);
 #pragma unroll

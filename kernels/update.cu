@@ -75,6 +75,7 @@ __device__ __forceinline__ double begin_step(const Piece<ARRAYS>& piece, double*
   double now = *step + 1;
   __threadfence();
   if (atomicAdd(tickets + piece.row, 1) == piece.blocks - 1) {
+    __threadfence();
     tickets[piece.row] = 0;
     *step = now;
   }

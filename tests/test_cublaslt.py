@@ -10,7 +10,7 @@ import pytest
 
 from arena import STREAM, Bench, Bfloat16, Device, close, exact
 from gradflow.backend import gemm as products
-from gradflow.backend.cublaslt import Compute
+from gradflow.backend.cublaslt import Compute, Preference
 from gradflow.backend.gemm import MIB, Matmul
 from gradflow.launch import Gemm
 
@@ -23,31 +23,35 @@ def bench():
 
 
 # how a matrix of that shape may lie in memory, and the flag that goes with it
-def plain(bench, rows, columns, seed, dtype=np.float32):
-    return bench.array(rows, columns, seed=seed, dtype=dtype), False
+def plain(bench, rows, columns, seed):
+    return bench.array(rows, columns, seed=seed), False
 
 
-def flagged(bench, rows, columns, seed, dtype=np.float32):
-    return bench.array(columns, rows, seed=seed, dtype=dtype), True
+def flagged(bench, rows, columns, seed):
+    return bench.array(columns, rows, seed=seed), True
 
 
-def transposed_view(bench, rows, columns, seed, dtype=np.float32):
-    return bench.array(columns, rows, seed=seed, dtype=dtype).T, False
+def transposed_view(bench, rows, columns, seed):
+    return bench.array(columns, rows, seed=seed).T, False
 
 
-def flagged_view(bench, rows, columns, seed, dtype=np.float32):
-    return bench.array(rows, columns, seed=seed, dtype=dtype).T, True
+def flagged_view(bench, rows, columns, seed):
+    return bench.array(rows, columns, seed=seed).T, True
 
 
-def strided(bench, rows, columns, seed, dtype=np.float32):
-    return bench.array(rows, columns + 5, seed=seed, dtype=dtype)[:, 2 : columns + 2], False
+def strided(bench, rows, columns, seed):
+    return bench.array(rows, columns + 5, seed=seed)[:, 2 : columns + 2], False
 
 
-def strided_and_flagged(bench, rows, columns, seed, dtype=np.float32):
-    return bench.array(columns, rows + 3, seed=seed, dtype=dtype)[:, :rows], True
+def strided_and_flagged(bench, rows, columns, seed):
+    return bench.array(columns, rows + 3, seed=seed)[:, :rows], True
 
 
-LAYOUTS = (plain, flagged, transposed_view, flagged_view, strided, strided_and_flagged)
+def strided_transposed_view(bench, rows, columns, seed):
+    return bench.array(columns, rows + 3, seed=seed)[:, 1:-2].T, False
+
+
+LAYOUTS = (plain, flagged, transposed_view, flagged_view, strided, strided_and_flagged, strided_transposed_view)
 
 
 @pytest.mark.parametrize("layout_b", LAYOUTS)
@@ -81,6 +85,15 @@ def test_cublaslt_multiplies_single_rows_and_columns(bench, layout, shape):
     out = bench.filled(m, n)
     assert bench.run(Gemm(a, b, out, transpose_a, transpose_b))
     close(out, exact(a, transpose_a) @ exact(b, transpose_b))
+
+
+def test_cublaslt_multiplies_single_rows_and_columns_that_step(bench):
+    vector = bench.array(3 * K)[::3]
+    row, column = vector[None, :], vector[:, None]
+    for a, b in ((row, column), (column, row), (row, row.T), (column, column.T)):
+        out = bench.filled(a.shape[0], b.shape[1])
+        assert bench.run(Gemm(a, b, out))
+        close(out, exact(a) @ exact(b))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -188,6 +201,31 @@ def test_cublaslt_asks_anew_for_arrays_that_are_less_aligned(bench):
     assert bench.library.calls["cublasLtMatmulAlgoGetHeuristic"] == 2
 
 
+def test_cublaslt_tells_the_heuristic_how_arrays_and_bias_are_aligned(bench):
+    flat = bench.array(100)
+    for start, wanted in ((0, 256), (1, 4), (2, 8)):
+        bias = flat[start : start + N]
+        assert bench.run(Gemm(bench.array(M, K), bench.array(K, N), bench.filled(M, N), bias=bias))
+        wishes = bench.library.preferences[-1]
+        assert [wishes[x] for x in range(Preference.MIN_ALIGNMENT_A, Preference.MIN_ALIGNMENT_D + 1)] == [
+            256,
+            256,
+            wanted,
+            wanted,
+        ]
+        assert wishes[Preference.MAX_WORKSPACE_BYTES] == 4 * MIB
+
+
+def test_cublaslt_asks_anew_for_other_strides_and_for_another_size_of_workspace(bench):
+    b = bench.array(K, N)
+    for a in (bench.array(M, K), bench.array(M, 2 * K)[:, :K], bench.array(K, M).T):
+        for workspace in (bench.workspace, bench.workspace[:1024]):
+            out = bench.filled(M, N)
+            assert bench.matmul.run(Gemm(a, b, out), STREAM, workspace)
+            close(out, exact(a) @ exact(b))
+    assert bench.library.calls["cublasLtMatmulAlgoGetHeuristic"] == 6
+
+
 def test_cublaslt_keeps_a_bounded_number_of_plans_and_drops_the_one_longest_unused(bench, monkeypatch):
     monkeypatch.setattr(products, "PLANS", 2)
 
@@ -236,6 +274,7 @@ def test_cublaslt_threads_do_not_use_each_others_bias(bench):
     bench.library.cublasLtMatmulDescSetAttribute = slowly
     a, b = bench.filled(M, K, value=0), bench.filled(K, N, value=0)
     work = [Gemm(a, b, bench.filled(M, N), bias=bench.filled(N, value=i)) for i in range(4)]
+    assert bench.run(work[0])
     threads = [threading.Thread(target=bench.run, args=(gemm,)) for gemm in work]
     for thread in threads:
         thread.start()

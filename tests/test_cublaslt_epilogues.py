@@ -68,6 +68,17 @@ def test_cublaslt_leaves_the_padding_of_a_mask_alone(bench):
     assert (aux[:, 2:] == 0xAB).all()
 
 
+def test_cublaslt_masks_a_zero(bench):
+    a, b, out, aux = (
+        bench.filled(M, K, value=0),
+        bench.array(K, N),
+        bench.filled(M, N),
+        bench.filled(M, 16, dtype="u1", value=9),
+    )
+    assert bench.run(Gemm(a, b, out, epilogue="relu_aux", aux=aux))
+    assert not aux[:, 0].any()
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("epilogue", ["drelu", "drelu_bgrad", "dgelu", "dgelu_bgrad"])
 def test_cublaslt_epilogues_of_a_backward_pass(bench, epilogue, shape):

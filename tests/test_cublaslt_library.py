@@ -18,7 +18,9 @@ from gradflow.backend.cublaslt import (
     Compute,
     Epilogue,
     HeuristicResult,
+    Layout,
     Operation,
+    Preference,
     Status,
     Type,
 )
@@ -267,6 +269,23 @@ def test_the_real_cublaslt_takes_the_description_of_a_product(real, bench, epilo
         assert get(plan.operation, attribute, ctypes.byref(value), bytes_, ctypes.byref(size)) == Status.SUCCESS
         assert (value.value, size.value) == (wanted, bytes_)
     plan.destroy()
+
+
+# as in cublasLt.h, cublas_api.h and library_types.h of CUDA 12.9
+HEADERS = {
+    Type: "R_32F 0, R_64F 1, R_16F 2, R_16BF 14",
+    Compute: "F32 68, F64 70, F32_FAST_TF32 77",
+    Operation: "TRANSA 3, TRANSB 4, EPILOGUE 7, BIAS_POINTER 8, AUX_POINTER 11, AUX_LD 12",
+    Layout: "BATCH_COUNT 5, BATCH_STRIDE 6",
+    Preference: "MAX_WORKSPACE_BYTES 1, MIN_ALIGNMENT_A 5, MIN_ALIGNMENT_B 6, MIN_ALIGNMENT_C 7, MIN_ALIGNMENT_D 8",
+    Epilogue: "DEFAULT 1, RELU 2, BIAS 4, RELU_BIAS 6, RELU_AUX 130, RELU_AUX_BIAS 134, DRELU 136, DRELU_BGRAD 152, "
+    "GELU_AUX 160, GELU_AUX_BIAS 164, DGELU 192, DGELU_BGRAD 208, BGRADA 256, BGRADB 512",
+}
+
+
+@pytest.mark.parametrize("kind", HEADERS)
+def test_constants_are_those_in_the_headers_of_cublaslt(kind):
+    assert ", ".join(f"{x.name} {x.value}" for x in kind) == HEADERS[kind]
 
 
 def test_structures_are_as_large_as_in_the_header_of_cublaslt():

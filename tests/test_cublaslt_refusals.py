@@ -56,7 +56,7 @@ def test_cublaslt_leaves_what_it_does_not_support_to_others(bench):
 
 
 @pytest.mark.parametrize("operand", ["a", "b", "out"])
-@pytest.mark.parametrize("view", ["stepped", "reversed", "overlapping", "repeated", "odd"])
+@pytest.mark.parametrize("view", ["stepped", "reversed", "overlapping", "repeated", "repeated columns", "odd"])
 def test_cublaslt_leaves_memory_it_cannot_step_through_to_others(bench, operand, view):
     arrays = operands(bench)
     rows, columns = arrays[operand].shape
@@ -67,6 +67,7 @@ def test_cublaslt_leaves_memory_it_cannot_step_through_to_others(bench, operand,
         "reversed": lambda: wide[:rows][::-1, :columns],
         "overlapping": lambda: np.lib.stride_tricks.as_strided(wide, (rows, columns), (item, item), subok=True),
         "repeated": lambda: np.lib.stride_tricks.as_strided(wide, (rows, columns), (0, item), subok=True),
+        "repeated columns": lambda: np.lib.stride_tricks.as_strided(wide, (rows, columns), (item, 0), subok=True),
         "odd": lambda: np.lib.stride_tricks.as_strided(wide, (rows, columns), (columns * item + 2, item), subok=True),
     }[view]()
     refused(bench, Gemm(**arrays))
@@ -91,8 +92,12 @@ def test_cublaslt_leaves_sizes_of_more_than_31_bits_to_others(bench):
 def test_cublaslt_leaves_stacks_with_an_extra_array_to_others(bench):
     a, b, out = bench.array(3, M, K), bench.array(3, K, N), bench.array(3, M, N)
     refused(bench, Gemm(a, b, out, epilogue="bgrad_b", bias_grad=bench.array(N)))
-    one = bench.array(1, M, N)
-    refused(bench, Gemm(a, b, np.broadcast_to(one, (3, M, N), subok=True)))
+
+
+def test_cublaslt_leaves_stacks_that_repeat_their_result_or_run_backwards_to_others(bench):
+    a, b, out = bench.array(3, M, K), bench.array(3, K, N), bench.array(3, M, N)
+    refused(bench, Gemm(a, b, np.broadcast_to(out[:1], out.shape, subok=True)))
+    refused(bench, Gemm(a[::-1], b, out))
 
 
 def test_cublaslt_leaves_adding_after_an_activation_to_others(bench):

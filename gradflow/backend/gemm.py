@@ -184,6 +184,7 @@ class Matmul:
         with ExitStack() as unless_chosen:
             unless_chosen.callback(plan.destroy)
             plan.point(gemm)
+            # a bias may be read in vectors as wide as those of the result
             out = min(_alignment(x) for x in (gemm.out, gemm.bias, gemm.bias_grad) if x is not None)
             if not plan.choose(handle, (_alignment(gemm.b), _alignment(gemm.a), out, out), workspace):
                 return None

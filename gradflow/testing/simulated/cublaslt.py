@@ -72,8 +72,9 @@ class CublasLt:
     """Acts as the ctypes object of the library, on ``memory``: see ``gradflow.backend.cublaslt.SIGNATURES``.
 
     ``submit(product, work)`` is to run ``work`` now, or when the graph runs that ``product.stream`` is captured into.
-    ``calls`` counts calls by function; ``products`` are those of ``cublasLtMatmul``, in order. ``failing`` makes a
-    function return a status, and no algorithm is found for the epilogues in ``unsupported``.
+    ``calls`` counts calls by function; ``products`` are those of ``cublasLtMatmul``, ``preferences`` what the heuristic
+    was told, in order. ``failing`` makes a function return a status, and no algorithm is found for the epilogues in
+    ``unsupported``.
     """
 
     def __init__(self, memory: Any, submit: Callable[[Product, Callable[[], None]], None] | None = None) -> None:
@@ -82,6 +83,7 @@ class CublasLt:
         self.version = 120903
         self.calls: Counter[str] = Counter()
         self.products: list[Product] = []
+        self.preferences: list[dict[int, int]] = []
         self.failing: dict[str, int] = {}
         self.unsupported: set[Epilogue] = set()
         self._objects: dict[int, Opaque] = {}
@@ -144,6 +146,7 @@ class CublasLt:
         self._get("handle", handle)
         op, layouts = self._get("operation", operation), tuple(self._get("layout", x) for x in given)
         wishes = self._get("preference", preference).attributes
+        self.preferences.append(dict(wishes))
         count[0] = 0
         if wanted < 1:
             return Status.INVALID_VALUE

@@ -34,7 +34,7 @@ def load_global(g: Any, address: Any, shift: int, code: str, count: int, number:
         return tuple(np.ascontiguousarray(rows.T))
     allocation = _check_line(g, first, step, offset, width, number)
     if not allocation.complete:
-        if step == width or step == 0:
+        if step in {width, 0}:
             if not memory.written[first : first + (step * (g.n - 1) + width)].all():
                 _check_written(g, memory, offset, width, number)
         else:
@@ -64,9 +64,9 @@ def store_global(g: Any, address: Any, shift: int, code: str, values: tuple[Any,
         if allocation is None or not allocation.complete:
             _mark_written(memory, offset, width)
             g.launch.wrote(allocation)
-        at = offset >> (size.bit_length() - 1)
+        index = offset >> (size.bit_length() - 1)
         for i, value in enumerate(values):
-            view[at + i] = value
+            view[index + i] = value
         g.record("store", "global", number, offset, width, values)
         return
     allocation = _check_line(g, first, step, offset, width, number)
@@ -77,9 +77,9 @@ def store_global(g: Any, address: Any, shift: int, code: str, values: tuple[Any,
             _mark_written(memory, offset, width)
         g.launch.wrote(allocation)
     g.record("store", "global", number, (first, step), width, values)
-    at, stride = first // size, step // size
+    start, stride = first // size, step // size
     for i, value in enumerate(values):
-        view[at + i : at + i + (g.n - 1) * stride + 1 : stride] = value
+        view[start + i : start + i + (g.n - 1) * stride + 1 : stride] = value
 
 
 def _line(offset: Any) -> tuple[int, int | None]:
@@ -142,7 +142,7 @@ def _fail(g: Any, kind: str, bad: Any, offset: Any, width: int, number: int) -> 
         what += f"; the address is no multiple of {width}"
     elif kind == "uninitialised read":
         what += ", which nothing has written"
-    g.launch.fault(kind or place.kind, what, number, int(g.threads[at]), address)
+    raise g.launch.fault(kind or place.kind, what, number, int(g.threads[at]), address)
 
 
 def _check_written(g: Any, memory: Any, offset: Any, width: int, number: int) -> None:
@@ -212,7 +212,7 @@ def _fail_private(g: Any, space: str, kind: str, bad: Any, offset: Any, width: i
         what += "; nothing has written there"
     elif kind == "misaligned":
         what += f"; the address is no multiple of {width}"
-    g.launch.fault(kind, what, number, int(g.threads[at]), address)
+    raise g.launch.fault(kind, what, number, int(g.threads[at]), address)
 
 
 def spaces_of(g: Any, address: Any) -> list[tuple[str, int, Any]]:

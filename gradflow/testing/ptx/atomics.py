@@ -23,8 +23,8 @@ def atomic(
         results = np.empty(g.n, code)
         for where, base, at in access.spaces_of(g, address):
             part = g if len(at) == g.n else g.part(at)
-            operands = (None if x is None else np.broadcast_to(x, g.n)[at] for x in (a, b))
-            results[at] = _atomic(part, where, operation, address[at] + base, code, *operands, number, True)
+            x, y = (None if operand is None else np.broadcast_to(operand, g.n)[at] for operand in (a, b))
+            results[at] = _atomic(part, where, operation, address[at] + base, code, x, y, number, True)
         return results
     return _atomic(g, space, operation, address, code, a, b, number, returns)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 import re
+from dataclasses import replace
 
 from gradflow.testing.ptx.faults import KernelFault
 from gradflow.testing.ptx.parse import Function, Instruction, Module, Variable
@@ -21,7 +21,7 @@ def inlined(function: Function, module: Module) -> Function:
 
 def _expand(source: Function, into: Function, module: Module, names: dict[str, str], stack: tuple[str, ...]) -> None:
     """Append the body of ``source`` to ``into`` with its names changed as told."""
-    for number, item in enumerate(source.body):
+    for item in source.body:
         if isinstance(item, str):
             into.body.append(names.get(item, item))
             continue

@@ -47,7 +47,7 @@ def _absent(g: Any, bad: Any, source: Any, number: int) -> None:
     at = int(np.flatnonzero(bad)[0])
     lane = int(np.broadcast_to(source, g.n)[at])
     what = f"lane {int(g.lane[at])} reads from lane {lane}, which does not take part"
-    g.launch.fault("shuffle", what, number, int(g.threads[at]))
+    raise g.launch.fault("shuffle", what, number, int(g.threads[at]))
 
 
 def vote(g: Any, mode: str, predicate: Any, mask: Any) -> Any:

@@ -18,7 +18,7 @@ def to_integer(x: Any, code: str, rounding: str) -> Any:
     limits = np.iinfo(code)
     whole = INTEGRAL[rounding](x.astype(np.float64))
     inside = np.where(np.isnan(whole), 0.0, whole)
-    top = float(limits.max) + (0 if limits.bits < 64 else 0)  # 2^63 and 2^64 are not reached by float64 below them
+    top = float(limits.max)  # 2^63 and 2^64 for 64 bits, which is one too many
     below = inside < top if limits.bits == 64 else inside <= top
     above = inside >= float(limits.min)
     cast = np.where(below & above, inside, 0.0).astype(code)

@@ -63,7 +63,7 @@ class Group:
     Arrays in ``registers`` are never changed in place, so that groups and registers may share them.
     """
 
-    __slots__ = ("full", "launch", "memory", "n", "registers", "threads", "_warps", "_positions", "scratch")
+    __slots__ = ("_positions", "_warps", "full", "launch", "memory", "n", "registers", "scratch", "threads")
 
     def __init__(self, launch: Any, threads: Any, registers: list[Any], full: bool) -> None:
         self.launch, self.threads, self.registers, self.full = launch, threads, registers, full
@@ -193,7 +193,7 @@ def joined(groups: list[Group], live: list[int]) -> Group:
     """Groups that have met, as one; ``live`` registers are kept."""
     first = groups[0]
     threads = np.concatenate([group.threads for group in groups])
-    order = np.argsort(threads, kind="stable")
+    order: Any = np.argsort(threads, kind="stable")
     if (order[1:] > order[:-1]).all():
         order = None
     registers: list[Any] = [None] * len(first.registers)

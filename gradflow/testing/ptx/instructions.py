@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gradflow.testing.ptx.parse import WIDTHS, Instruction
-from gradflow.testing.ptx.translate import Translator, Unsupported, code_of, opcode
+from gradflow.testing.ptx.registers import code_of
+from gradflow.testing.ptx.translate import Translator, Unsupported, opcode
 
 
 def kinds_of(instruction: Instruction) -> list[str]:
@@ -21,7 +22,7 @@ def _sum(t: Translator, i: Instruction) -> None:
     kind, sign = kinds_of(i)[0], SYMBOLS[i.op[0]]
     code = code_of(kind)
     out, a, b = i.operands
-    if kind[0] in "fb" and "16" in kind or set(i.op) & {"rz", "rm", "rp"}:
+    if (kind[0] in "fb" and "16" in kind) or set(i.op) & {"rz", "rm", "rp"}:
         return _floating(t, i, f"lambda a, b: a {sign} b", (a, b), out)
     if "sat" in i.op and code == "i4":
         function = "add_saturated" if sign == "+" else "subtract_saturated"
@@ -49,13 +50,13 @@ def _carry(t: Translator, i: Instruction, function: str, carry: str) -> None:
 
 
 def _floating(t: Translator, i: Instruction, operation: str, operands: tuple[str, ...], out: str) -> None:
-    """An operation on floats: an operator between two, or a lambda for the types that are computed with as wider ones."""
+    """An operation on floats: an operator between two, or a lambda for types that wider ones stand in for."""
     kind = kinds_of(i)[0]
     code, ftz = code_of(kind), "ftz" in i.op
     directed = next((part for part in i.op if part in {"rz", "rm", "rp"}), None)
     if kind in {"f16x2", "bf16x2"}:
-        names = ", ".join(t.read(x, "u4") for x in operands)
-        t.write(out, "u4", f"packed{'_bf16' if kind == 'bf16x2' else ''}({operation}, {names})")
+        packed = "packed_bf16" if kind == "bf16x2" else "packed"
+        t.write(out, "u4", f"{packed}({operation}, {', '.join(t.read(x, 'u4') for x in operands)})")
     elif kind == "bf16":
         t.write(out, "u2", f"brain({operation}, {', '.join(t.read(x, 'u2') for x in operands)})")
     else:
@@ -140,7 +141,7 @@ def _multiply_add(t: Translator, i: Instruction) -> None:
 @opcode("div")
 def _quotient(t: Translator, i: Instruction) -> None:
     kind = kinds_of(i)[0]
-    code, ftz = code_of(kind), "ftz" in i.op
+    code = code_of(kind)
     out, a, b = i.operands
     if kind[0] in "su":
         t.write(out, code, f"divide({t.read(a, code)}, {t.read(b, code)})")

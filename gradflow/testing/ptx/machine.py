@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,9 +65,7 @@ class Launch:
             if self._parameters_at is not None:
                 self.memory.free(self._parameters_at)
         self.report.atomics, self.report.generic_accesses = self.atomics, self.generic
-        self.report.executed = {
-            number for at in self.executed for number, _ in self.kernel.blocks[at].instructions
-        }
+        self.report.executed = {number for at in self.executed for number, _ in self.kernel.blocks[at].instructions}
         return self.report
 
     def _arguments(self, arguments: Sequence[Any]) -> bytes:
@@ -158,7 +156,9 @@ class Launch:
         """Run a block: quickly, or with care where there are subnormal numbers."""
         self.steps += 1
         if self.steps > STEPS:
-            self.fault("endless loop", f"still running after {STEPS} steps", self._number(at), int(group.threads[0]))
+            raise self.fault(
+                "endless loop", f"still running after {STEPS} steps", self._number(at), int(group.threads[0])
+            )
         self.executed[at] = self.executed.get(at, 0) + group.n
         try:
             try:
@@ -201,7 +201,7 @@ class Launch:
         self.left = True
 
     def _wake(self) -> bool:
-        """With nothing to run: look again at those who wait, if threads have left since; a fault if all wait forever."""
+        """With nothing to run: look again at those who wait if threads have left since; else they wait forever."""
         if not self.parked:
             return False
         if getattr(self, "left", False):
@@ -221,7 +221,7 @@ class Launch:
             if barrier
             else (f"{group.n} threads wait forever at {'.'.join(collective.op)} for lanes that their mask names")
         )
-        return self.fault("barrier" if barrier else "shuffle", what + missing, self._number(at), int(group.threads[0]))
+        raise self.fault("barrier" if barrier else "shuffle", what + missing, self._number(at), int(group.threads[0]))
 
     # ---- what generated code asks for
 
@@ -255,12 +255,14 @@ class Launch:
         return np.uint64(self._parameters_at + offset)
 
     def trap(self, g: Group, number: int) -> None:
-        self.fault("trap", "the kernel stopped itself: trap, or an assertion that failed", number, int(g.threads[0]))
+        raise self.fault(
+            "trap", "the kernel stopped itself: trap, or an assertion that failed", number, int(g.threads[0])
+        )
 
-    def fault(self, kind: str, what: str, number: int, thread: int, address: int | None = None) -> NoReturn:
-        """Raise a KernelFault for a thread of the slab."""
+    def fault(self, kind: str, what: str, number: int, thread: int, address: int | None = None) -> KernelFault:
+        """A KernelFault for a thread of the slab."""
         block, inside = divmod(thread, self.shape.size)
-        raise KernelFault(
+        return KernelFault(
             kind,
             what,
             self.kernel.name,

@@ -6,7 +6,8 @@ import re
 
 from gradflow.testing.ptx.instructions import SYMBOLS, kinds_of
 from gradflow.testing.ptx.parse import WIDTHS, Instruction
-from gradflow.testing.ptx.translate import Translator, code_of, opcode
+from gradflow.testing.ptx.registers import code_of
+from gradflow.testing.ptx.translate import Translator, opcode
 
 COMPARISONS = {
     "eq": "{a} == {b}",

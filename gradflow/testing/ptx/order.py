@@ -151,7 +151,9 @@ class History:
             own = thread == s.thread[block]
             chain &= own | (barrier > took)
             fenced = self._fence_between(s.thread[block], took, np.where(own, time, barrier))
-            fenced |= self._fence_between(thread, np.maximum(took, np.where(own, took, barrier - 1)), np.full(len(thread), time))
+            fenced |= self._fence_between(
+                thread, np.maximum(took, np.where(own, took, barrier - 1)), np.full(len(thread), time)
+            )
             released = (before == s.thread[source]) & (when < s.fence[source])
             released |= when < s.barrier_before_fence[source]
             released |= self._fence_between(before, when, s.barrier[source])
@@ -206,13 +208,15 @@ class History:
         block, inside = divmod(before, self.per_block)
         offset = int(event.offsets()[row])
         address = offset + BASE if self.space == "global" else offset
-        far = "in different blocks" if self.space == "global" and (event.threads[row] + event.first) // self.per_block != block else "with no barrier between"
+        mine = (int(event.threads[row]) + event.first) // self.per_block
+        apart = "with no barrier between" if mine == block else "in different blocks"
+        who = f"block {launch.index(block, launch.grid)}, thread {launch.index(inside, launch.block)}"
+        what = f"{launch.verb(event.number)} {event.width} bytes at {address:#x} of {self.space} memory"
+        other = f"{launch.verb(there.number)} {there.width} bytes there by {who} at {launch.line(there.number)}"
         launch.first = event.first // self.per_block
-        launch.fault(
+        raise launch.fault(
             "data race",
-            f"{launch.verb(event.number)} {event.width} bytes at {address:#x} of {self.space} memory, and {launch.verb(there.number)} "
-            f"{there.width} bytes there by block {launch.index(block, launch.grid)}, thread {launch.index(inside, launch.block)} "
-            f"at {launch.line(there.number)}, {far}",
+            f"{what}, and {other}, {apart}",
             event.number,
             int(event.threads[row]),
             address,

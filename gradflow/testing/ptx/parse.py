@@ -13,7 +13,7 @@ WIDTHS = {  # bytes of a PTX type
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: its opcode, its operands as written, the predicate (``!%p1``) it depends on, where it is from."""
+    """One instruction: opcode, operands as written, the predicate (``!%p1``) it depends on, the source line."""
 
     op: tuple[str, ...]
     operands: tuple[str, ...]
@@ -195,7 +195,7 @@ class _Parser:
 
     def name(self, file: str) -> str:
         """The name in #line: NVRTC puts the current directory in front of it."""
-        path = self.files.get(file, f"file {file}")
+        path: str = self.files.get(file, f"file {file}")
         at = path.rfind("/kernels/")
         return path[at + 1 :] if at >= 0 else path.rsplit("/", 1)[-1]
 

@@ -21,8 +21,9 @@ from gradflow.testing.ptx.flow import Block, blocks_of
 from gradflow.testing.ptx.machine import Launch
 from gradflow.testing.ptx.memory import BASE, Memory
 from gradflow.testing.ptx.parse import WIDTHS, Function, Module, Variable, parse
+from gradflow.testing.ptx.registers import code_of
 from gradflow.testing.ptx.report import Report
-from gradflow.testing.ptx.translate import Translator, Unsupported, code_of, immediate
+from gradflow.testing.ptx.translate import Translator, Unsupported, immediate
 
 STRONG = {"volatile", "relaxed", "acquire", "release", "acq_rel"}
 _loaded: dict[str, Program] = {}
@@ -124,18 +125,18 @@ class Kernel:
         self.blocks: list[Block] = blocks_of(self.function)
         self.lines = {number: i.line for block in self.blocks for number, i in block.instructions}
         self.instructions = {number: i for block in self.blocks for number, i in block.instructions}
-        self.params, self.params_size = _layout([v for v in self.function.params])
+        self.params, self.params_size = _layout(list(self.function.params))
         variables = self.function.variables + program.module.variables
         self.shared, self.shared_size = _layout([v for v in variables if v.space == "shared" and v.size])
         self.local, self.local_size = _layout([v for v in variables if v.space in {"local", "param"} and v.size])
         self.extern = [v.name for v in variables if v.space == "shared" and not v.size]
         self.globals = [v.name for v in program.module.variables if v.space in {"global", "const"}]
-        self._code: dict[tuple[int, bool], Any] = {}
+        self._code: dict[tuple[int, bool | None], Any] = {}
 
     @cached_property
     def translator(self) -> Translator:
         symbols: dict[str, Any] = {**self.shared, **self.local}
-        symbols |= {name: -(-self.shared_size // 16) * 16 for name in self.extern}
+        symbols |= dict.fromkeys(self.extern, -(-self.shared_size // 16) * 16)
         symbols |= {name: f"g.launch.symbol({name!r})" for name in self.globals}
         symbols |= {name: f"g.launch.parameters_at({at})" for name, at in self.params.items()}
         return Translator(self.function, symbols, set(self.local), self.params, self.blocks)
@@ -153,10 +154,10 @@ class Kernel:
 
     def mask(self, at: int) -> Any:
         """The function that gives the member mask of the collective instruction at the start of a block."""
-        found = self._code.get((at, None))  # type: ignore[call-overload]
+        found = self._code.get((at, None))
         if found is None:
             source = self.translator.mask(self.blocks[at])
-            found = self._code[at, None] = self._compile(source, at)  # type: ignore[index]
+            found = self._code[at, None] = self._compile(source, at)
         return found
 
     def _compile(self, source: str, at: int) -> Any:

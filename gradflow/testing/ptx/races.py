@@ -125,7 +125,7 @@ def _own_cells(part: list[tuple[int, Event]]) -> bool:
             return False
         base = event.where[0] - step * (event.first + int(threads[0]))
         low, high = min(low, base), max(high, base + event.width)
-    return high - low <= step
+    return bool(high - low <= step)
 
 
 def _own_bytes(part: list[tuple[int, Event]], space: str) -> bool:
@@ -133,10 +133,7 @@ def _own_bytes(part: list[tuple[int, Event]], space: str) -> bool:
     size = min(event.width for _, event in part)
     spans = [event.span() for _, event in part]
     low = 0 if space == "shared" else min(span[0] for span in spans) // size
-    if space == "shared":
-        high = part[0][1].shape.blocks * stride_of(part)
-    else:
-        high = max(span[1] for span in spans)
+    high = part[0][1].shape.blocks * stride_of(part) if space == "shared" else max(span[1] for span in spans)
     owner = np.full(high // size + 1 - low, -1, np.int64)
     placed = [(cells(event, size, space, stride_of(part)) - low, event.threads + event.first) for _, event in part]
     for where, threads in placed:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from gradflow.testing.ptx.instructions import kinds_of, unsupported
 from gradflow.testing.ptx.moves import place, space_of
 from gradflow.testing.ptx.parse import Instruction
-from gradflow.testing.ptx.translate import Translator, code_of, opcode
+from gradflow.testing.ptx.registers import code_of
+from gradflow.testing.ptx.translate import Translator, opcode
 
 
 @opcode("bar", "barrier")

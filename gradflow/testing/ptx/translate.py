@@ -11,22 +11,13 @@ import numpy as np
 
 from gradflow.testing.ptx.flow import Block
 from gradflow.testing.ptx.parse import WIDTHS, Function, Instruction
+from gradflow.testing.ptx.registers import flushed, homes
 
 PROBE = np.float32(1 - 2.0**-24)  # a subnormal number times this is inexact, which NumPy notices as underflow
 SPECIAL = {"%tid", "%ntid", "%ctaid", "%nctaid"}
-VALUES = {"%laneid", "%warpid", "%clock", "%clock64", "%globaltimer", "%smid", "%nsmid", "%lanemask_eq", "%lanemask_lt",
-          "%lanemask_le", "%lanemask_gt", "%lanemask_ge", "%nwarpid", "%dynamic_smem_size", "%total_smem_size", "%gridid"}  # fmt: skip
-
-
-def code_of(kind: str) -> str:
-    """The type code of a PTX type: NumPy's, with "bf" for bfloat16 and "?" for predicates."""
-    if kind == "pred":
-        return "?"
-    if kind == "bf16":
-        return "bf"
-    if kind in {"f16x2", "bf16x2"}:
-        return "u4"
-    return {"s": "i", "f": "f"}.get(kind[0], "u") + str(WIDTHS[kind])
+VALUES = {f"%lanemask_{which}" for which in ("eq", "lt", "le", "gt", "ge")}
+VALUES |= {f"%{name}" for name in ("laneid", "warpid", "nwarpid", "smid", "nsmid", "gridid")}
+VALUES |= {"%clock", "%clock64", "%globaltimer", "%dynamic_smem_size", "%total_smem_size"}
 
 
 Emit = Callable[["Translator", Instruction], None]
@@ -64,8 +55,8 @@ class Translator:
         self.constants: dict[str, Any] = {"PROBE": PROBE}
         self.index = {name: i for i, name in enumerate(registers)}
         self.variable = {name: f"r{i}" for name, i in self.index.items()}
-        self.home = _homes(registers, blocks)
-        self.flushed = _flushed(registers, blocks)
+        self.home = homes(registers, blocks)
+        self.flushed = flushed(registers, blocks)
 
     def block(self, block: Block, careful: bool) -> str:
         """The source of ``run(g)``; in the careful variant subnormal numbers are flushed one by one."""
@@ -88,7 +79,7 @@ class Translator:
         return "\n    ".join(["def run(g):", "R = g.registers", *self.lines, f"return {result}\n"])
 
     def mask(self, block: Block) -> str:
-        """The source of ``run(g)`` for the member mask, or the number of threads of a barrier, that a block waits for."""
+        """The source of ``run(g)`` for the member mask, or the number of threads of a barrier, that starts a block."""
         self._begin(False)
         instruction = block.collective
         assert instruction is not None
@@ -142,7 +133,7 @@ class Translator:
             return self.temporary(f"-{self.register(operand[1:], code)}")
         if operand.startswith("!") and operand[1:] in self.registers:
             return self.temporary(f"~{self.register(operand[1:], code)}")
-        if operand.split(".")[0] in SPECIAL or operand in VALUES:
+        if operand.partition(".")[0] in SPECIAL or operand in VALUES:
             key = operand[1:].replace(".", "_")
             name = self.known.get(f"{key} {code}")
             if name is None:
@@ -276,40 +267,3 @@ def immediate(text: str, code: str) -> Any:
 
 def _bits(value: int, kind: Any) -> Any:
     return np.frombuffer(struct.pack("<Q", value & (2**64 - 1))[: kind.itemsize], kind)[0]
-
-
-def _homes(registers: dict[str, str], blocks: list[Block]) -> dict[str, str]:
-    """The type in which each register is kept between blocks: the one it is most used as."""
-    votes: dict[str, dict[str, int]] = {}
-    for block in blocks:
-        for _, instruction in block.instructions:
-            kinds = [part for part in instruction.op[1:] if part in WIDTHS]
-            for operand in instruction.operands if kinds else ():
-                kind = kinds[-1] if instruction.op[0] == "cvt" and operand != instruction.operands[0] else kinds[0]
-                for name in re.findall(r"%?[\w$]+", operand):
-                    if name in registers and not operand.startswith("["):
-                        tally = votes.setdefault(name, {})
-                        tally[code_of(kind)] = tally.get(code_of(kind), 0) + (kind[0] != "b")
-    homes = {}
-    for name, kind in registers.items():
-        fallback = code_of(kind).replace("bf", "u2")
-        codes = {code: n for code, n in votes.get(name, {}).items() if code[1:] == fallback[1:]}
-        homes[name] = fallback if kind == "pred" or not codes else max(codes, key=codes.__getitem__)
-    return homes
-
-
-FLUSHING = {"add", "sub", "mul", "fma", "mad", "div", "rcp", "sqrt", "rsqrt", "ex2", "lg2", "sin", "cos", "tanh"}
-
-
-def _flushed(registers: dict[str, str], blocks: list[Block]) -> set[str]:
-    """The registers that only instructions with ``.ftz`` set, so that they are never subnormal."""
-    found: dict[str, bool] = {}
-    for block in blocks:
-        for _, instruction in block.instructions:
-            if not instruction.operands:
-                continue
-            flushes = "ftz" in instruction.op and instruction.op[0] in FLUSHING and instruction.op[-1] == "f32"
-            for name in re.findall(r"%?[\w$]+", instruction.operands[0]):
-                if name in registers and not instruction.operands[0].startswith("["):
-                    found[name] = found.get(name, True) and flushes
-    return {name for name, always in found.items() if always}

@@ -22,8 +22,9 @@ def ready(launch: Any, group: Group, instruction: Instruction, at: int) -> tuple
         own = np.uint32(1) << group.lane.astype(np.uint32)
         if (bad := (np.broadcast_to(mask, group.n) & own) == 0).any():
             thread = int(np.flatnonzero(bad)[0])
-            what = f"lane {int(group.lane[thread])} is not in the mask it gives, {int(np.broadcast_to(mask, group.n)[thread]):#x}"
-            launch.fault("shuffle", what, launch.kernel.blocks[at].instructions[0][0], int(group.threads[thread]))
+            given = int(np.broadcast_to(mask, group.n)[thread])
+            what = f"lane {int(group.lane[thread])} is not in the mask it gives, {given:#x}"
+            raise launch.fault("shuffle", what, launch.kernel.blocks[at].instructions[0][0], int(group.threads[thread]))
         waits = incomplete(group, mask)
     if not waits.any():
         return group, None

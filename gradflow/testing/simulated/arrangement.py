@@ -86,7 +86,7 @@ def _reshaped(xp: Any, a: Any, shape: Any, order: Any, copy: Any) -> Any:
     if copy is False:
         raise ValueError("Unable to avoid copy while reshaping.")
     out = xp.ndarray._empty(made.shape, a.dtype, order if order == "F" else "C")
-    kind = "copy_d2d" if a._a.flags.forc else "kernel"
+    kind = "copy_d2d" if a.flags[f"{order}_CONTIGUOUS"] else "kernel"
     return xp.machine.compute("reshape", lambda x: x.reshape(shape, order=order), (a,), out, kind)
 
 

@@ -54,7 +54,7 @@ def mean(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = None,
         total = _accumulating(np.add.reduce, np.float32 if given == np.float16 else given)(
             x, axis=axis, keepdims=keepdims
         )
-        count = x.size / max(total.size, 1) if total.size else 0
+        count = x.size // total.size if total.size else 0
         return np.asarray(total / np.asarray(count, total.dtype)).astype(given)
 
     return _reduce(xp, "mean", average, a, out)

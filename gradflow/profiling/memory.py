@@ -42,8 +42,8 @@ class Touched(NamedTuple):
 
     @property
     def on_gpu(self) -> bool:
-        """Whether what was written is on a GPU."""
-        return any(not isinstance(x, np.ndarray) for x in self.written)
+        """Whether a GPU took part."""
+        return any(not isinstance(x, np.ndarray) for x in (*self.read, *self.written))
 
     @property
     def computed(self) -> bool:

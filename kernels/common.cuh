@@ -69,14 +69,6 @@ template <typename T> __device__ __forceinline__ Vector<T> load_vector(const T* 
   uint4 bits = *reinterpret_cast<const uint4*>(from);
   return *reinterpret_cast<Vector<T>*>(&bits);
 }
-// the same where a vector is not ``whole``: what is beyond from[last] repeats that
-template <typename T> __device__ __forceinline__ Vector<T> load_vector(const T* from, int last, bool whole) {
-  if (whole) return load_vector(from);
-  Vector<T> x;
-#pragma unroll
-  for (int k = 0; k < Vector<T>::WIDTH; k++) x.at[k] = from[min(k, last)];
-  return x;
-}
 template <typename T> __device__ __forceinline__ void store_vector(T* to, Vector<T> x) {
   *reinterpret_cast<uint4*>(to) = *reinterpret_cast<uint4*>(&x);
 }
@@ -169,6 +161,157 @@ __device__ __forceinline__ bool is_last_block(int* ticket, int blocks) {
   __syncthreads();
   if (last) __threadfence();
   return last;
+}
+
+// ---- teams: threads that go through one group of elements together, a row or a channel
+
+// what ``Team::reduce`` does; not inlined: kernels reduce several times, and compile in half the time for it
+template <typename R, typename A> __device__ __noinline__ A team_reduce(int size, int step, A x) {
+  int reach = size * step;
+#pragma unroll 1
+  for (int distance = min(reach, WARP) / 2; distance >= step; distance /= 2)
+    x = R::of(x, __shfl_xor_sync(ALL, x, distance));
+  if (reach <= WARP) return x;
+  __shared__ A partial[THREADS];
+  int column = threadIdx.x & (step - 1), warp = threadIdx.x / WARP;
+  if (threadIdx.x % WARP < step) partial[warp * step + column] = x;
+  __syncthreads();
+  x = partial[column];
+#pragma unroll 1
+  for (warp = 1; warp < THREADS / WARP; warp++) x = R::of(x, partial[warp * step + column]);
+  __syncthreads();  // before ``partial`` is used again
+  return x;
+}
+
+// A team is a power of two of neighbouring threads in one warp, or the whole block; or, with a ``step``, every step-th
+// thread of the block, for groups that lie side by side in memory.
+struct Team {
+  int size, step, lane, index;  // threads; this one's place among them; which group of the grid they have
+
+  __device__ __forceinline__ Team(int size, int step, int first)
+      : size(size), step(step), lane(threadIdx.x / step & (size - 1)),
+        index(first + (step == 1 ? threadIdx.x / size : threadIdx.x & (step - 1))) {}
+  __device__ __forceinline__ Team(int size, int step) : Team(size, step, blockIdx.x * (THREADS / size)) {}
+
+  // over the threads of the team (all threads of the block must come); each gets the result, which no timing changes
+  template <typename R, typename A> __device__ __forceinline__ A reduce(A x) const {
+    return team_reduce<R>(size, step, x);
+  }
+};
+
+// The same answer, but in a loop no reason for the compiler to write the loop out twice, once for each.
+__device__ __forceinline__ bool asked(int yes) {
+  asm volatile("" : "+r"(yes));
+  return yes;
+}
+
+// The elements of a team's group: runs of ``inner`` neighbours, ``outer`` from one run to the next (0: a single run).
+struct Group {
+  Team team;
+  int count, inner, outer;
+  bool vectors;  // whether a thread takes vectors, or single elements
+
+  __device__ __forceinline__ int at(uint32 j) const { return outer ? j / inner * outer + j % inner : j; }
+
+  // whether this thread has the j-th element
+  template <typename T> __device__ __forceinline__ bool owns(int j) const {
+    return 0 <= j && j < count && (vectors ? j / Vector<T>::WIDTH : j) % team.size == team.lane;
+  }
+
+  // f(j, vectors) for the elements, or the first ones of the vectors, that this thread has
+  template <typename T, typename F> __device__ __forceinline__ void walk(F f) const {
+    int width = vectors ? int(Vector<T>::WIDTH) : 1;
+#pragma unroll 1
+    for (int j = team.lane * width; j < count; j += team.size * width) f(j, asked(vectors));
+  }
+
+  // the vector that begins with the j-th element, or this element alone
+  template <typename T> __device__ __forceinline__ Vector<T> fetch(const T* x, int j, bool wide) const {
+    if (wide) return load_vector(x + at(j));
+    Vector<T> result;
+    result.at[0] = x[at(j)];
+    return result;
+  }
+
+  // f(j, in[j]...) for the j-th element of the group; the pointers are to its first
+  template <typename F, typename T, typename... In>
+  __device__ __forceinline__ void visit(F f, const T* first, const In*... rest) const {
+    walk<T>([&](int j, bool wide) {
+      auto each = [&](const auto&... x) {
+        f(j, load(x.at[0])...);
+        if (!wide) return;
+#pragma unroll
+        for (int k = 1; k < Vector<T>::WIDTH; k++) f(j + k, load(x.at[k])...);
+      };
+      each(fetch(first, j, wide), fetch(rest, j, wide)...);
+    });
+  }
+
+  // out[j] = f(j, in[j]...) in the same way
+  template <typename F, typename T, typename... In>
+  __device__ __forceinline__ void rewrite(F f, T* out, const In*... in) const {
+    walk<T>([&](int j, bool wide) {
+      auto each = [&](const auto&... x) {
+        Vector<T> result;
+        result.at[0] = store<T>(f(j, load(x.at[0])...));
+        if (!wide) {
+          out[at(j)] = result.at[0];
+          return;
+        }
+#pragma unroll
+        for (int k = 1; k < Vector<T>::WIDTH; k++) result.at[k] = store<T>(f(j + k, load(x.at[k])...));
+        store_vector(out + at(j), result);
+      };
+      each(fetch(in, j, wide)...);
+    });
+  }
+};
+
+// the elements of a team; none where there are no more groups
+template <typename T, typename... P>
+__device__ __forceinline__ Group group_of(
+    const Team& team, int groups, int count, int inner, int outer, const P*... arrays) {
+  bool vectors = inner % Vector<T>::WIDTH == 0 && aligned(arrays...);
+  return {team, team.index < groups ? count : 0, inner, outer, vectors};
+}
+template <typename T, typename... P>
+__device__ __forceinline__ Group row_of(const Team& team, int rows, int columns, const P*... arrays) {
+  return group_of<T>(team, rows, columns, columns, 0, arrays...);
+}
+// all n elements, for all threads of the grid: there is no reducing in this team
+template <typename T, typename... P> __device__ __forceinline__ Group all_of(int n, const P*... arrays) {
+  Team grid(THREADS, 1, 0);
+  grid.index = 0, grid.lane += blockIdx.x * THREADS, grid.size *= gridDim.x;
+  return row_of<T>(grid, 1, n, arrays...);
+}
+
+// Sums over all threads of the grid, in an order that no timing changes; the last block alone gets them.
+// ``partial`` has room for them for each block.
+template <int K, typename A> __device__ __forceinline__ bool grid_sum(A (&sums)[K], A* partial, int* ticket) {
+  Team block(THREADS, 1, 0);
+#pragma unroll
+  for (int k = 0; k < K; k++) {
+    A sum = block.reduce<Sum>(sums[k]);
+    if (threadIdx.x == 0) partial[blockIdx.x * K + k] = sum;
+    sums[k] = 0;
+  }
+  if (!is_last_block(ticket, gridDim.x)) return false;
+#pragma unroll 1
+  for (int i = threadIdx.x; i < gridDim.x; i += THREADS)
+#pragma unroll
+    for (int k = 0; k < K; k++) sums[k] += partial[i * K + k];
+#pragma unroll
+  for (int k = 0; k < K; k++) sums[k] = block.reduce<Sum>(sums[k]);
+  return true;
+}
+
+// ``factor`` times the sum of f over all elements, in one launch
+template <typename T, typename F>
+__device__ __forceinline__ void sum_all(
+    int n, F f, const T* a, const T* b, T* out, Acc<T> factor, Acc<T>* partial, int* ticket) {
+  Acc<T> sums[1] = {0};
+  all_of<T>(n, a, b).visit([&](int, Acc<T> a, Acc<T> b) { sums[0] += f(a, b); }, a, b);
+  if (grid_sum(sums, partial, ticket) && threadIdx.x == 0) *out = store<T>(sums[0] * factor);
 }
 
 // ---- indices that are out of range are noted, not followed

@@ -68,6 +68,7 @@ _sigmoid = Op(
     spec=real("sigmoid"),
     vjp=(lambda g, out: apply(_sigmoid_grad, g, out),),
     partials=("out * (1 - out)",),
+    cuda=over_elements("sigmoid"),
     samples=unary(low=-6, high=6),
     workloads=(sample(Real((128, 256))), sample(Real((256, 1024)))),
 )
@@ -112,6 +113,7 @@ _silu_grad: Op = Op(
     spec=real("silu_grad"),
     vjp=(lambda g2, x: apply(_silu_grad, g2, x), lambda g2, g, x: g2 * g * _silu_curvature(x)),
     partials=("sigmoid(x) * (1 + x * sigmoid(-x))", ""),
+    cuda=over_elements("silu_grad"),
     samples=tuple(sample(Real(s), Real(s, -6, 6)) for s in [(), (7,), (3, 4), (0, 2)]),
 )
 
@@ -121,6 +123,7 @@ _silu = Op(
     spec=real("silu"),
     vjp=(lambda g, x: apply(_silu_grad, g, x),),
     partials=("sigmoid(x) * (1 + x * sigmoid(-x))",),
+    cuda=over_elements("silu"),
     samples=unary(low=-6, high=6),
 )
 
@@ -174,6 +177,7 @@ _softplus_grad: Op = Op(
         lambda g2, g, x, beta, threshold: g2 * g * _softplus_curvature(x, beta, threshold),
     ),
     partials=("where(beta * x > threshold, 1, sigmoid(beta * x))", ""),
+    cuda=over_elements("softplus_grad", "beta", "threshold"),
     samples=(
         *(sample(Real(s), Real(s, -6, 6), beta=1.0, threshold=20.0) for s in [(), (7,), (3, 4), (0, 2)]),
         sample(Real((3, 4)), Real((3, 4), kinks=(0.5,)), beta=2.0, threshold=1.0),
@@ -186,6 +190,7 @@ _softplus = Op(
     spec=real("softplus"),
     vjp=(lambda g, x, beta, threshold: apply(_softplus_grad, g, x, beta=beta, threshold=threshold),),
     partials=("where(beta * x > threshold, 1, sigmoid(beta * x))",),
+    cuda=over_elements("softplus", "beta", "threshold"),
     samples=(
         *unary(low=-6, high=6, beta=1.0, threshold=20.0),
         *unary(kinks=(0.5,), beta=2.0, threshold=1.0),

@@ -7,9 +7,11 @@ from typing import Any, SupportsIndex
 from gradflow.dispatch import apply
 from gradflow.dtypes import int64
 from gradflow.errors import ShapeError
+from gradflow.launch import Launch
 from gradflow.op import Op, Spec
 from gradflow.ops.precision import stored
 from gradflow.ops.reduce import Axis, over_axes, reductions, spread
+from gradflow.ops.reduction import reduction
 from gradflow.samples import Given, Integer, Real, sample
 from gradflow.shapes import Axes, Shape, normalize_axis, reduced
 from gradflow.tensor import Tensor, TensorLike, operand
@@ -97,6 +99,10 @@ def _extremum_vjp(g: Tensor, x: Tensor, out: Tensor, axes: Axes, keepdims: bool)
     return spread(g, x.shape, axes, keepdims) * apply(_extremum_share, x.detach(), chosen, axes=axes)
 
 
+def _max_cuda(x: Any, *, axes: Axes, keepdims: bool, out: Any) -> Launch | None:
+    return reduction(x, axes, True, 1, out)
+
+
 def _extremum(name: str) -> Op:
     def spec(x: Spec, axes: Axes, keepdims: bool) -> Spec:
         _check_choice(name, x.shape, axes)
@@ -107,6 +113,7 @@ def _extremum(name: str) -> Op:
         forward=lambda xp, x, *, axes, keepdims, out=None: getattr(x, name)(axis=axes, keepdims=keepdims, out=out),
         spec=spec,
         vjp=(_extremum_vjp,),
+        cuda=_max_cuda if name == "max" else None,
         samples=(*reductions(distinct=True), sample(Real((0, 2)), axes=(1,), keepdims=True)),
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError
+from gradflow.launch import over_elements
 from gradflow.op import Op
 from gradflow.ops.activation import HUGE, sigmoid
 from gradflow.ops.blockwise import blockwise, real
@@ -87,6 +88,7 @@ _gelu_grad: Op = Op(
     forward=_gelu_grad_forward,
     spec=real("gelu_grad"),
     vjp=(lambda g2, x: apply(_gelu_grad, g2, x), lambda g2, g, x: g2 * g * _gelu_curvature(x)),
+    cuda=over_elements("gelu_grad"),
     samples=WITH_GRADIENT,
 )
 
@@ -96,6 +98,7 @@ _gelu = Op(
     spec=real("gelu"),
     vjp=(lambda g, x: apply(_gelu_grad, g, x),),
     partials=("(1 + erf(x / 2**0.5)) / 2 + x * exp(-(x**2) / 2) / (2 * pi) ** 0.5",),
+    cuda=over_elements("gelu"),
     samples=unary(low=-5, high=5),
 )
 
@@ -149,6 +152,7 @@ _gelu_tanh_grad: Op = Op(
     forward=_gelu_tanh_grad_forward,
     spec=real("gelu_tanh_grad"),
     vjp=(lambda g2, x: apply(_gelu_tanh_grad, g2, x), lambda g2, g, x: g2 * g * _gelu_tanh_curvature(x)),
+    cuda=over_elements("gelu_tanh_grad"),
     samples=WITH_GRADIENT,
 )
 
@@ -157,5 +161,6 @@ _gelu_tanh = Op(
     forward=_gelu_tanh_forward,
     spec=real("gelu_tanh"),
     vjp=(lambda g, x: apply(_gelu_tanh_grad, g, x),),
+    cuda=over_elements("gelu_tanh"),
     samples=unary(low=-5, high=5),
 )

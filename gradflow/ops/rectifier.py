@@ -9,6 +9,7 @@ import numpy as np
 
 from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError
+from gradflow.launch import Launch, over_elements
 from gradflow.op import Op, elementwise
 from gradflow.ops.blockwise import blockwise, real
 from gradflow.samples import Real, Sample, sample, unary
@@ -43,6 +44,7 @@ _relu_grad: Op = Op(
     forward=lambda xp, g, y, *, out=None: xp.multiply(g, ~xp.less_equal(y, 0), out=out),
     spec=elementwise("relu_grad", np.multiply),
     vjp=(lambda g2, y: apply(_relu_grad, g2, y), None),
+    cuda=over_elements("relu_grad"),
     samples=_with_gradient(0.0),
 )
 
@@ -94,8 +96,16 @@ _leaky_relu_grad: Op = Op(
         lambda g2, x, negative_slope: apply(_leaky_relu_grad, g2, x, negative_slope=negative_slope),
         None,
     ),
+    cuda=over_elements("leaky_relu_grad", "negative_slope"),
     samples=(*_with_gradient(0.0, negative_slope=0.01), *_with_gradient(0.0, negative_slope=1.5)),
 )
+
+_scaled_below_0 = over_elements("leaky_relu", "negative_slope")
+
+
+def _leaky_relu_cuda(x: Any, *, negative_slope: float, out: Any) -> Launch | None:
+    return _scaled_below_0(x, negative_slope=negative_slope, out=out) if negative_slope else None  # 0: CuPy's clip
+
 
 _leaky_relu = Op(
     name="leaky_relu",
@@ -103,6 +113,7 @@ _leaky_relu = Op(
     spec=real("leaky_relu"),
     vjp=(lambda g, x, negative_slope: apply(_leaky_relu_grad, g, x, negative_slope=negative_slope),),
     partials=("where(x > 0, 1, negative_slope)",),
+    cuda=_leaky_relu_cuda,
     samples=(
         *unary(kinks=(0.0,), negative_slope=0.01),
         *(sample(Real((7,), kinks=(0.0,)), negative_slope=slope) for slope in (0.0, -0.5, 1.5)),
@@ -172,6 +183,7 @@ _elu_grad: Op = Op(
         lambda g2, x, out: g2 * out * (x < 0),  # there its derivative is itself
     ),
     partials=("", "out * (x < 0)"),
+    cuda=over_elements("elu_grad", "alpha", "scale"),
     samples=(
         *_with_gradient(0.0, alpha=1.0, scale=1.0),
         *_with_gradient(0.0, alpha=1.5, scale=0.9),
@@ -184,6 +196,7 @@ _elu = Op(
     spec=real("elu"),
     vjp=(lambda g, x, alpha, scale: apply(_elu_grad, g, x, alpha=alpha, scale=scale),),
     partials=("scale * where(x > 0, 1, alpha * exp(x))",),
+    cuda=over_elements("elu", "alpha", "scale"),
     samples=(*unary(kinks=(0.0,), alpha=1.0, scale=1.0), *unary(kinks=(0.0,), alpha=1.5, scale=0.9)),
 )
 
@@ -218,6 +231,7 @@ _hardtanh_grad: Op = Op(
         lambda g2, x, min_val, max_val: apply(_hardtanh_grad, g2, x, min_val=min_val, max_val=max_val),
         None,
     ),
+    cuda=over_elements("hardtanh_grad", "min_val", "max_val"),
     samples=_with_gradient(-1.0, 0.5, min_val=-1.0, max_val=0.5),
 )
 

@@ -14,6 +14,7 @@ from gradflow.dtypes import DType, accumulator, bool_, int64
 from gradflow.errors import ShapeError
 from gradflow.op import Op, Spec
 from gradflow.ops.precision import Array, float_dtype, stored
+from gradflow.ops.reduction import reduction
 from gradflow.ops.shape import broadcast_to, expand_dims
 from gradflow.samples import Boolean, Integer, Real, Sample, sample
 from gradflow.shapes import Axes, Shape, broadcast, normalize_axes, reduced, size_of
@@ -112,6 +113,7 @@ _sum = Op(
     forward=_sum_forward,
     spec=lambda x, axes, keepdims: Spec(reduced(x.shape, axes, keepdims), accumulated(x.dtype)),
     vjp=(lambda g, specs, axes, keepdims: spread(g, specs[0].shape, axes, keepdims),),
+    cuda=lambda x, *, axes, keepdims, out: reduction(x, axes, False, 1, out),
     samples=(
         *reductions(),
         sample(Real((0, 2)), axes=(0,), keepdims=False),
@@ -126,10 +128,13 @@ def sum_to(x: Tensor, shape: Shape, into: Tensor | None = None) -> Tensor:
     return apply(_sum_to, x, shape=shape, into=into)
 
 
-def _sum_to_forward(xp: Any, x: Any, *, shape: Shape, out: Any = None) -> Any:
+def _axes_to(x: Array, shape: Shape) -> Axes:
     extra = x.ndim - len(shape)
-    axes = (*range(extra), *(extra + i for i, size in enumerate(shape) if size == 1 != x.shape[extra + i]))
-    return stored(total(x, axes, True, accumulator(x.dtype)).reshape(shape), x.dtype, out)
+    return (*range(extra), *(extra + i for i, size in enumerate(shape) if size == 1 != x.shape[extra + i]))
+
+
+def _sum_to_forward(xp: Any, x: Any, *, shape: Shape, out: Any = None) -> Any:
+    return stored(total(x, _axes_to(x, shape), True, accumulator(x.dtype)).reshape(shape), x.dtype, out)
 
 
 def _sum_to_spec(x: Spec, shape: Shape) -> Spec:
@@ -143,6 +148,7 @@ _sum_to = Op(
     forward=_sum_to_forward,
     spec=_sum_to_spec,
     vjp=(lambda g, specs: broadcast_to(g, specs[0].shape),),
+    cuda=lambda x, *, shape, out: reduction(x, _axes_to(x, shape), False, 1, out),
     samples=(
         sample(Real((3, 4)), shape=(4,)),
         sample(Real((3, 4)), shape=(3, 1)),
@@ -181,6 +187,7 @@ _mean = Op(
             g / (reduced_count(specs[0].shape, axes) or 1), specs[0].shape, axes, keepdims
         ),
     ),
+    cuda=lambda x, *, axes, keepdims, out: reduction(x, axes, False, reduced_count(x.shape, axes), out),
     samples=(*reductions(), sample(Real((0, 2)), axes=(1,), keepdims=False)),
 )
 

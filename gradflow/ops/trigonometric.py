@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradflow.dispatch import apply
+from gradflow.launch import over_elements
 from gradflow.op import Op, elementwise
 from gradflow.ops.blockwise import blockwise, real
 from gradflow.ops.elementwise import function, sqrt
@@ -129,6 +130,7 @@ _tanh_grad: Op = Op(
         lambda g2, g, y: g2 * g * (y * -2),
     ),
     partials=("1 - y**2", "-2 * g * y"),
+    cuda=over_elements("tanh_grad"),
     samples=tuple(sample(Real(s), Real(s, -0.95, 0.95)) for s in [(), (7,), (3, 4), (0, 2)]),
 )
 _tanh = function(np.tanh, lambda g, out: apply(_tanh_grad, g, out), "1 - out**2", unary())

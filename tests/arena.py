@@ -67,6 +67,7 @@ class Device:
         """A copy of NumPy's ``values``."""
         out = self.empty(values.shape, values.dtype)
         out[...] = values
+        self.memory.mark_written(out.data.ptr, out.nbytes)
         return out
 
 

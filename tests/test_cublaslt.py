@@ -13,6 +13,7 @@ from gradflow.backend import gemm as products
 from gradflow.backend.cublaslt import Compute, Preference
 from gradflow.backend.gemm import MIB, Matmul
 from gradflow.launch import Gemm
+from gradflow.testing.device import simulated_backend
 
 M, N, K = 5, 7, 6
 
@@ -261,6 +262,25 @@ def test_cublaslt_products_can_be_captured(bench):
         work()
         close(out, exact(a) @ exact(b))
     assert (stream, name, size) == (STREAM, "7x5x6 DEFAULT", 4 * (M * K + K * N + M * N))
+
+
+def test_cublaslt_products_run_in_a_graph_where_those_of_cupy_are_refused():
+    backend = simulated_backend(memory=1 << 26)
+    xp = backend.xp
+    a, b, out = xp.ones((M, K), "f4"), xp.ones((K, N), "f4"), xp.zeros((M, N), "f4")
+    with xp.cuda.Stream(non_blocking=True) as stream:
+        assert backend.do(Gemm(a, b, out))  # makes the workspace, the handle and the plan
+        out.fill(0)
+        stream.begin_capture()
+        with pytest.raises(NotImplementedError, match="cuBLAS"):
+            xp.matmul(a, b)
+        assert backend.do(Gemm(a, b, out))
+        graph = stream.end_capture()
+        assert not out.get().any()
+        for value in (1, 2):
+            a.fill(value)
+            graph.launch(stream)
+            assert (out.get() == value * K).all()
 
 
 def test_cublaslt_threads_do_not_use_each_others_bias(bench):

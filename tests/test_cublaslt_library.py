@@ -27,6 +27,7 @@ from gradflow.backend.cublaslt import (
 from gradflow.backend.gemm import Plan
 from gradflow.errors import DeviceError, KernelError
 from gradflow.launch import Gemm
+from gradflow.testing.ptx.faults import KernelFault
 from gradflow.testing.simulated.cublaslt import SIZES
 from gradflow.testing.simulated.product import rounded_to_tf32
 
@@ -220,6 +221,33 @@ def test_simulated_cublaslt_uses_its_workspace(bench):
     call.workspace[...] = 0
     call.run()
     assert (call.workspace[:1000] == 0xFF).all()
+
+
+@pytest.mark.parametrize("short", ["a", "b", "out", "bias", "aux"])
+def test_simulated_cublaslt_stays_inside_its_arrays(bench, short):
+    arrays = {"a": (M, K), "b": (K, N), "out": (M, N), "bias": (N,), "aux": aux_shape("gelu_aux", M, N)}
+    given = {name: bench.array(*shape) for name, shape in arrays.items()}
+    given[short] = np.lib.stride_tricks.as_strided(bench.array(2), arrays[short], given[short].strides, subok=True)
+    with pytest.raises(KernelFault, match=r"out of bounds: cublasLtMatmul at .*past the end of the 8 bytes"):
+        bench.run(Gemm(**given, epilogue="gelu_aux"))
+
+
+@pytest.mark.parametrize("blank", ["a", "b", "bias"])
+def test_simulated_cublaslt_reads_nothing_that_was_not_written(bench, blank):
+    given = {"a": bench.array(M, K), "b": bench.array(K, N), "bias": bench.array(N)}
+    given[blank] = bench.xp.empty(given[blank].shape, np.float32)
+    with pytest.raises(KernelFault, match="uninitialised read"):
+        bench.run(Gemm(**given, out=bench.xp.empty((M, N), np.float32)))
+
+
+def test_simulated_cublaslt_lets_its_results_be_read(bench):
+    middle, mask_, sums = (bench.xp.empty(*x) for x in (((M, N), "f4"), ((M, 16), "u1"), ((N,), "f4")))
+    assert bench.run(Gemm(bench.array(M, K), bench.array(K, N), middle, epilogue="relu_aux", aux=mask_))
+    gemm = Gemm(
+        middle, bench.array(N, N), bench.xp.empty((M, N), "f4"), epilogue="drelu_bgrad", aux=mask_, bias_grad=sums
+    )
+    assert bench.run(gemm)
+    assert bench.run(Gemm(bench.array(M, K), bench.array(K, N), middle, bias=sums, accumulate=True))
 
 
 def test_tf32_keeps_ten_bits_of_fraction():

@@ -155,7 +155,7 @@ def check(status: int, attempted: str) -> None:
     Traceback (most recent call last):
     gradflow.errors.DeviceError: product of (2, 3) and (3, 4): CUBLAS_STATUS_ALLOC_FAILED; free memory, on the device...
     """
-    if status != Status.SUCCESS:
+    if status:
         known = status in Status.__members__.values()
         name = f"CUBLAS_STATUS_{Status(status).name}" if known else f"cuBLASLt status {status}"
         advice = _ADVICE.get(Status(status)) if known else None

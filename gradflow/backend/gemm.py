@@ -29,7 +29,8 @@ class Plan:
         self.library, self.problem, self.name = library, problem, name
         self.result = cublaslt.HeuristicResult()
         number = ctypes.c_double if problem.compute == cublaslt.Compute.F64 else ctypes.c_float
-        self.one, self.zero = number(1), number(0)
+        self.one, self.zero = ctypes.byref(number(1)), ctypes.byref(number(0))
+        self.address = ctypes.c_void_p()
         with ExitStack() as made:
             scale = cublaslt.Type.R_64F if number is ctypes.c_double else cublaslt.Type.R_32F
             self.operation = self._create(made, "MatmulDesc", problem.compute, scale)
@@ -66,21 +67,21 @@ class Plan:
         vector = gemm.bias if gemm.bias_grad is None else gemm.bias_grad
         for attribute, array in ((Operation.BIAS_POINTER, vector), (Operation.AUX_POINTER, gemm.aux)):
             if array is not None:
-                self._set("MatmulDesc", self.operation, attribute, ctypes.c_void_p(array.data.ptr))
+                self.address.value = array.data.ptr
+                self._set("MatmulDesc", self.operation, attribute, self.address)
 
     def run(self, handle: int, gemm: Gemm, workspace: Array, stream: int) -> None:
         """Put the product on ``stream``."""
-        one, zero = ctypes.byref(self.one), ctypes.byref(self.zero)
         out = gemm.out.data.ptr
         status = self.library.cublasLtMatmul(
             handle,
             self.operation,
-            one,
+            self.one,
             gemm.b.data.ptr,
             self.a,
             gemm.a.data.ptr,
             self.b,
-            one if gemm.accumulate else zero,
+            self.one if gemm.accumulate else self.zero,
             out,
             self.d,
             out,

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from gradflow.backend.cublaslt import Compute, Epilogue, Type
+from gradflow.testing.ptx.faults import KernelFault
+from gradflow.testing.ptx.memory import BASE
 
 Array = Any
 
@@ -75,8 +78,8 @@ def _epilogue(product: Product, memory: Any, a: Array, b: Array, result: Array) 
     """``result`` as it is stored, after everything else the epilogue does."""
     what = product.epilogue
     if what in FORWARD_BIAS:
-        bias = memory.view(product.bias, (product.d.rows,), STORED[product.type])
-        result = result + _wide(bias, product.type)[:, None]
+        bias = Stored(product.bias, product.d.rows, 1, product.d.rows, 0)
+        result = result + _wide(_view(product, memory, bias), product.type)
     if what in RELUS:
         if what & 128:
             _write_mask(product, memory, result[0] > 0)
@@ -119,20 +122,20 @@ def _aux(product: Product) -> Stored:
     return Stored(product.aux, product.d.rows, product.d.columns, product.aux_ld, 0)
 
 
-def _mask(product: Product, memory: Any) -> Array:
+def _mask(product: Product, memory: Any, reading: bool) -> Array:
     """The mask as bytes, a row for each column of D; bit i % 8 of byte i // 8 is that of row i."""
     shape = product.d.columns, -(-product.d.rows // 8)
-    return memory.view(product.aux, shape, np.uint8, (product.aux_ld // 8, 1))
+    return _checked(memory, product.aux, shape, np.dtype(np.uint8), (product.aux_ld // 8, 1), reading)
 
 
 def _write_mask(product: Product, memory: Any, positive: Array) -> None:
     bits = np.packbits(positive.T, axis=1, bitorder="little")
-    _mask(product, memory)[...] = bits
+    _mask(product, memory, False)[...] = bits
     memory.mark_written(product.aux, (product.d.columns - 1) * product.aux_ld // 8 + bits.shape[1])
 
 
 def _read_mask(product: Product, memory: Any) -> Array:
-    bits = np.unpackbits(_mask(product, memory), axis=1, count=product.d.rows, bitorder="little")
+    bits = np.unpackbits(_mask(product, memory, True), axis=1, count=product.d.rows, bitorder="little")
     return bits.T.astype(bool)
 
 
@@ -144,14 +147,26 @@ def _operand(product: Product, memory: Any, x: Stored) -> Array:
     return values.swapaxes(1, 2) if x.transposed else values
 
 
-def _view(product: Product, memory: Any, x: Stored) -> Array:
+def _view(product: Product, memory: Any, x: Stored, reading: bool = True) -> Array:
     dtype = np.dtype(STORED[product.type])
     strides = x.stride * dtype.itemsize, dtype.itemsize, x.ld * dtype.itemsize
-    return memory.view(x.address, (product.batch, x.rows, x.columns), dtype, strides)
+    return _checked(memory, x.address, (product.batch, x.rows, x.columns), dtype, strides, reading)
+
+
+def _checked(memory: Any, address: int, shape: Any, dtype: Any, strides: Any, reading: bool) -> Array:
+    """Device memory as an array; KernelFault if part of it is not allocated, or not written and to be read."""
+    last = address + sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) + dtype.itemsize - 1
+    allocation = memory.find(address - BASE)
+    if allocation is None or memory.find(last - BASE) is not allocation:
+        outside = address if allocation is None else last
+        raise KernelFault("out of bounds", f"cublasLtMatmul at {outside:#x}, {memory.place(outside, 1).words}")
+    if reading and not allocation.complete and not as_strided(memory.written[address - BASE :], shape, strides).all():
+        raise KernelFault("uninitialised read", f"cublasLtMatmul of {shape} elements from {address:#x}")
+    return memory.view(address, shape, dtype, strides)
 
 
 def _store(product: Product, memory: Any, x: Stored, values: Array) -> None:
-    _view(product, memory, x)[...] = _narrow(values, product.type)
+    _view(product, memory, x, False)[...] = _narrow(values, product.type)
     size = np.dtype(STORED[product.type]).itemsize
     for matrix in range(product.batch):
         for column in range(x.columns):

@@ -48,7 +48,7 @@ def _call(call: Instruction, into: Function, module: Module, stack: tuple[str, .
     results = _list(operands.pop(0)) if operands[0].startswith("(") else []
     name = operands.pop(0)
     given = _list(operands.pop(0)) if operands else []
-    callee = module.functions.get(name)
+    callee = module.function(name)
     if callee is None:
         if name == "__assertfail":
             into.body.append(Instruction(("trap",), (), call.predicate, call.line))

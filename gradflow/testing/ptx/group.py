@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
+
+
+class Plans(dict[Any, Any]):
+    """Arrays worked out once, of which a few dozen are kept."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if len(self) > 100:
+            self.clear()
+        super().__setitem__(key, value)
 
 
 class Shape:
@@ -13,7 +23,7 @@ class Shape:
 
     def __init__(self, block: tuple[int, ...], blocks: int) -> None:
         self.block, self.blocks = block, blocks
-        self.size = int(np.prod(block))
+        self.size = prod(block)
         self.threads = self.size * blocks
         self.all = np.arange(self.threads)
         self.block_of, inside = np.divmod(self.all, self.size)
@@ -26,7 +36,7 @@ class Shape:
             "y": (inside // block[0] % block[1]).astype(np.uint32) if block[1] > 1 else np.uint32(0),
             "z": (inside // (block[0] * block[1])).astype(np.uint32) if block[2] > 1 else np.uint32(0),
         }
-        self.plans: dict[Any, Any] = {}  # of shuffles
+        self.plans: dict[Any, Any] = Plans()  # of shuffles, and indices of blocks
         self.scratch = np.empty(self.threads, np.float32)
         self._regions: dict[str, Any] = {}
 
@@ -106,11 +116,11 @@ class Group:
 
     @property
     def shared_base(self) -> Any:
-        return self.of(self.launch.shape.base(True, self.launch.regions["shared"].stride))
+        return self.of(self.launch.shape.base(True, self.launch.region("shared").stride))
 
     @property
     def local_base(self) -> Any:
-        return self.of(self.launch.shape.base(False, self.launch.regions["local"].stride))
+        return self.of(self.launch.shape.base(False, self.launch.region("local").stride))
 
     @property
     def warps(self) -> tuple[Any, Any]:
@@ -165,12 +175,17 @@ class Group:
 
     def _block(self, axis: str) -> Any:
         launch = self.launch
-        if launch.grid["xyz".index(axis)] == 1:
+        at = "xyz".index(axis)
+        if launch.grid[at] == 1:
             return np.uint32(0)
         if launch.shape.blocks == 1:
-            return np.uint32(launch.index(launch.first, launch.grid)["xyz".index(axis)])
-        linear = self.block_of + launch.first
-        return np.asarray(launch.index(linear, launch.grid)["xyz".index(axis)]).astype(np.uint32)
+            return np.uint32(launch.index(launch.first, launch.grid)[at])
+        key = (launch.grid, launch.first, at)
+        plans = launch.shape.plans
+        if key not in plans:
+            linear = launch.shape.block_of + launch.first
+            plans[key] = np.asarray(launch.index(linear, launch.grid)[at]).astype(np.uint32)
+        return self.of(plans[key])
 
     def parameter(self, offset: int, code: str) -> Any:
         """A number in the parameters of the kernel."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,8 +51,8 @@ class Launch:
 
     def run(self) -> Report:
         """Run all blocks of the grid."""
-        count = int(np.prod(self.grid))
-        threads = int(np.prod(self.block))
+        count = prod(self.grid)
+        threads = prod(self.block)
         per_slab = max(1, SLAB // threads)
         try:
             with np.errstate(all="ignore", under="raise"):
@@ -91,7 +92,7 @@ class Launch:
 
     def _check(self, shared: int) -> None:
         """Refuse what no device would launch."""
-        threads, most = int(np.prod(self.block)), self.kernel.function.threads or MAX_THREADS
+        threads, most = prod(self.block), self.kernel.function.threads or MAX_THREADS
         if not 1 <= threads <= min(most, MAX_THREADS):
             why = "" if most >= MAX_THREADS else f"; __launch_bounds__ allows {most}"
             raise self._refused(f"{threads} threads per block, from 1 to {min(most, MAX_THREADS)} are possible{why}")
@@ -109,10 +110,8 @@ class Launch:
         """Run some whole blocks to their end, always those threads first that are the least far in the program."""
         self.shape, self.first = shape, first
         self.plans = shape.plans
-        self.regions = {
-            "shared": Region(self.shared_size, shape.blocks),
-            "local": Region(self.kernel.local_size, shape.threads),
-        }
+        self.left = False
+        self._regions: dict[str, Region] = {}
         self.alive = np.full(shape.blocks, shape.size) if shape.blocks else np.zeros(0, np.int64)
         self.steps = 0
         self.counts = np.zeros(shape.threads, np.int64)
@@ -197,14 +196,15 @@ class Launch:
         return [index[name] for name in names]
 
     def _leave(self, group: Group) -> None:
-        self.alive -= np.bincount(group.block_of, minlength=self.shape.blocks)
-        self.left = True
+        if self.pending or self.parked:
+            self.alive -= np.bincount(group.block_of, minlength=self.shape.blocks)
+            self.left = True
 
     def _wake(self) -> bool:
         """With nothing to run: look again at those who wait if threads have left since; else they wait forever."""
         if not self.parked:
             return False
-        if getattr(self, "left", False):
+        if self.left:
             self.left = False
             self.pending = {at: [group] for at, group in self.parked.items()}
             self.parked = {}
@@ -237,7 +237,12 @@ class Launch:
 
     def region(self, space: str) -> Region:
         """Shared or local memory."""
-        return self.regions["local" if space == "param" else space]
+        if space not in self._regions:
+            size, owners = self.kernel.local_size, self.shape.threads
+            if space == "shared":
+                size, owners = self.shared_size, self.shape.blocks
+            self._regions[space] = Region(size, owners)
+        return self._regions[space]
 
     def wrote(self, allocation: Allocation | None) -> None:
         """Remember an allocation that may be fully written after the launch."""

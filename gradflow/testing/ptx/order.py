@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -172,7 +173,7 @@ class History:
     def _synchronised(self) -> list[Synchronisation]:
         """The last atomic operation of each block, for each address of global memory that several blocks share."""
         if self._synchronisations is None:
-            blocks = int(np.prod(self.launch.grid))
+            blocks = prod(self.launch.grid)
             by_address: dict[int, Synchronisation] = {}
             for time, event in enumerate(self.events):
                 if event.kind != "atomic" or event.space != "global":

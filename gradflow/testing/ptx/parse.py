@@ -52,18 +52,23 @@ class Function:
     threads: int | None = None  # what .maxntid allows
 
 
-@dataclass
 class Module:
-    """A program: functions by mangled name, and the variables that all of them share."""
+    """A program: ``kernels`` by mangled name, and the ``variables`` that all functions share.
 
-    functions: dict[str, Function] = field(default_factory=dict)
-    variables: list[Variable] = field(default_factory=list)
-    target: str = ""
+    The body of a function is read when it is first asked for.
+    """
 
+    def __init__(self, text: str) -> None:
+        self._parser = _Parser(text)
+        self._functions: dict[str, Function] = {}
+        self.variables = self._parser.module_variables
+        self.kernels = [name for name, (head, _, _) in self._parser.bodies.items() if head.group(1) == "entry"]
 
-def parse(text: str) -> Module:
-    """The module that ``text`` describes."""
-    return _Parser(text).module
+    def function(self, name: str) -> Function | None:
+        """A kernel or device function by mangled name; None if the program has none."""
+        if name not in self._functions and name in self._parser.bodies:
+            self._functions[name] = self._parser.function(*self._parser.bodies[name])
+        return self._functions.get(name)
 
 
 _STATEMENT = re.compile(r"[{}]|[^;{}]*(?:\{[^{}]*\}[^;{}]*)*;")
@@ -77,13 +82,12 @@ _HEAD = re.compile(r"\.(entry|func)\b\s*(\([^)]*\))?\s*([\w$%.]+)\s*(\([^)]*\))?
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        self.module = Module()
+        self.module_variables: list[Variable] = []
+        self.bodies: dict[str, tuple[re.Match[str], str, str]] = {}
         self.files = dict(re.findall(r'^\s*\.file\s+(\d+)\s+"([^"]*)"', text, re.M))
         self.called_from: dict[tuple[str, str, str], tuple[str, str, str]] = {}
         self.line = ""
         text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
-        target = re.search(r"\.target\s+([\w]+)", text)
-        self.module.target = target.group(1) if target else ""
         text = re.sub(r"\.section\s+\S+\s*\{[^}]*\}", "", text)
         text = re.sub(r"^\s*\.(?:file|version|target|address_size)\b.*$", "", text, flags=re.M)
         self.outside(text)
@@ -101,14 +105,14 @@ class _Parser:
                     position = ended + 1
                     continue
                 position = _closing(text, opened) + 1
-                self.function(head, text[brace:opened], text[opened + 1 : position - 1])
+                self.bodies[head.group(3)] = head, text[brace:opened], text[opened + 1 : position - 1]
             elif stop >= 0:
-                self.module.variables += self.variables(text[match.start() : stop])
+                self.module_variables += self.variables(text[match.start() : stop])
                 position = stop + 1
             else:
                 break
 
-    def function(self, head: re.Match[str], directives: str, body: str) -> None:
+    def function(self, head: re.Match[str], directives: str, body: str) -> Function:
         kind, first, name, second = head.groups()
         function = Function(name, kind == "entry")
         function.params = self.parameters(second or "")
@@ -121,7 +125,7 @@ class _Parser:
         self.called_from.clear()
         for line in _pieces(body):
             self.statement(function, line)
-        self.module.functions[name] = function
+        return function
 
     def parameters(self, text: str) -> list[Variable]:
         return [variable for part in text.strip("()").split(",") if part.strip() for variable in self.variables(part)]

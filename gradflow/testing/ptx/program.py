@@ -20,7 +20,7 @@ from gradflow.testing.ptx.faults import KernelFault
 from gradflow.testing.ptx.flow import Block, blocks_of
 from gradflow.testing.ptx.machine import Launch
 from gradflow.testing.ptx.memory import BASE, Memory
-from gradflow.testing.ptx.parse import WIDTHS, Function, Module, Variable, parse
+from gradflow.testing.ptx.parse import WIDTHS, Function, Module, Variable
 from gradflow.testing.ptx.registers import code_of
 from gradflow.testing.ptx.report import Report
 from gradflow.testing.ptx.translate import Translator, Unsupported, immediate
@@ -58,7 +58,7 @@ class Program:
     """Kernels that can be launched."""
 
     def __init__(self, compiled: Compiled) -> None:
-        self.module: Module = parse(compiled.ptx)
+        self.module = Module(compiled.ptx)
         self.names = compiled.names
         self._kernels: dict[str, Kernel] = {}
 
@@ -66,11 +66,11 @@ class Program:
     def kernels(self) -> list[str]:
         """The kernels: name expressions where they have one, mangled names otherwise."""
         expressions = {mangled: expression for expression, mangled in self.names.items()}
-        return [expressions.get(name, name) for name, f in self.module.functions.items() if f.entry]
+        return [expressions.get(name, name) for name in self.module.kernels]
 
     def kernel(self, name: str) -> Kernel:
         """A kernel by name expression or mangled name; ArgumentError if there is none."""
-        function = self.module.functions.get(self.names.get(name, name))
+        function = self.module.function(self.names.get(name, name))
         if function is None or not function.entry:
             raise ArgumentError(f"no kernel {name}; there are {', '.join(self.kernels)}")
         if name not in self._kernels:
@@ -148,9 +148,10 @@ class Kernel:
             found = self._code[at, careful] = self._compile(self.translator.block(self.blocks[at], careful), at)
         return found
 
-    def strong(self, number: int) -> bool:
-        """Whether a load or store is volatile or ordered, so that it may meet atomic operations."""
-        return bool(STRONG & set(self.instructions[number].op)) if number in self.instructions else False
+    @cached_property
+    def strong(self) -> set[int]:
+        """The loads and stores that are volatile or ordered, so that they may meet atomic operations."""
+        return {number for number, i in self.instructions.items() if STRONG & set(i.op)}
 
     def mask(self, at: int) -> Any:
         """The function that gives the member mask of the collective instruction at the start of a block."""

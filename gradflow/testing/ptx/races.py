@@ -35,7 +35,7 @@ class Races:
 
     def record(self, g: Any, kind: str, space: str, number: int, where: Any, width: int, values: Any) -> None:
         """An access of a group."""
-        strong = kind == "atomic" or self.launch.kernel.strong(number)
+        strong = kind == "atomic" or number in self.launch.kernel.strong
         self.events.append(
             Event(
                 kind, space, number, where, width, g.threads, values, self.barriers, self.warp_barriers, strong,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ class Report:
 
     def __init__(self, kernel: str, grid: tuple[int, ...], block: tuple[int, ...], lines: dict[int, str]) -> None:
         self.kernel, self.grid, self.block = kernel, grid, block
-        self.threads = int(np.prod(grid)) * int(np.prod(block))
+        self.threads = prod(grid) * prod(block)
         self.instructions = 0  # of all threads
         self.most_instructions = 0  # of any thread
         self.atomics = 0  # atomic operations, one a thread

@@ -17,6 +17,7 @@ from gradflow.testing.simulated.log import Log, Record
 from gradflow.testing.simulated.status import CUDARuntimeError
 
 if TYPE_CHECKING:
+    from gradflow.testing.ptx import Report
     from gradflow.testing.simulated.pool import Pool
     from gradflow.testing.simulated.stream import Queue
 
@@ -53,6 +54,7 @@ class Machine:
         self.pinned: dict[int, int] = {}  # address: bytes of page-locked host memory
         self._allocations_left = self._launches_left = -1
         self._local = threading.local()
+        self.reports: list[Report] | None = None  # of launches, while somebody wants them
         self.ndarray: Any = None
 
     # ---- faults on demand

@@ -67,8 +67,10 @@ class RawModule:
         self._compiled: Any = None
 
     def get_function(self, name: str) -> Any:
-        """The kernel ``name``, one of ``name_expressions`` if those were given."""
-        return self._kernel._of(self, name)
+        """The kernel ``name``, one of ``name_expressions`` if those were given; compiles, and may raise that it cannot."""
+        kernel = self._kernel._of(self, name)
+        self._load([name])
+        return kernel
 
     def compile(self, log_stream: Any = None) -> None:
         """Compile now; CompileException with the compiler's words."""
@@ -130,9 +132,11 @@ class RawKernel:
             raise CUDARuntimeError("cudaErrorInvalidValue")
 
         def launch() -> None:
-            program.launch(
+            report = program.launch(
                 self.name, grid=grid, block=block, arguments=arguments, memory=machine.memory, shared=shared_mem
             )
+            if machine.reports is not None:
+                machine.reports.append(report)
 
         nbytes = sum(x.nbytes for x in args if isinstance(x, machine.ndarray))
         machine.enqueue("kernel", self.name, nbytes, launch, stream)

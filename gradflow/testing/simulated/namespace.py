@@ -66,9 +66,9 @@ class Cupy:
         """What the devices did. (``log`` is CuPy's logarithm.)"""
         return self.machine.log
 
-    def submit(self, stream: int, work: Callable[[], Any], kind: str = "gemm", name: str = "cublasLt") -> None:
-        """Do ``work`` on the stream with this pointer, or keep it for the graph that the stream is capturing."""
-        self.machine.enqueue(kind, name, 0, work, self.machine.stream_at(stream))
+    def submit(self, product: Any, work: Callable[[], Any]) -> None:
+        """Do ``work``, a product by cuBLASLt, on ``product.stream``, or keep it for the graph that is captured there."""
+        self.machine.enqueue("gemm", product.name, product.bytes, work, self.machine.stream_at(product.stream))
 
     def __getattr__(self, name: str) -> Any:
         if name in UFUNCS:

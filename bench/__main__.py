@@ -1,4 +1,4 @@
-"""The command line: ``python -m bench step|ops|launches|import|report``, from the checkout."""
+"""The command line: ``python -m bench step|ops|kernels|launches|import|report``, from the checkout."""
 
 from __future__ import annotations
 
@@ -86,6 +86,16 @@ def ops(options: argparse.Namespace) -> int:
     return 0
 
 
+def kernels(options: argparse.Namespace) -> int:
+    from bench.kernels import compare
+
+    tables, broken = compare()
+    for table in tables:
+        show(table)
+    print(*broken or ["every kernel is within bounds"], sep="\n")
+    return int(bool(broken))
+
+
 def launches(options: argparse.Namespace) -> int:
     from bench.launches import compare
     from gradflow.errors import MissingExtraError
@@ -109,7 +119,7 @@ def imports(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure gradflow, beside its peers.")
-    commands = parser.add_subparsers(required=True, metavar="step|ops|launches|import|report")
+    commands = parser.add_subparsers(required=True, metavar="step|ops|kernels|launches|import|report")
 
     compared = argparse.ArgumentParser(add_help=False)
     compared.add_argument(
@@ -135,6 +145,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="*", metavar="OP", help="default: all")
     command.add_argument("--seconds", type=float, default=0.03, help="time for each number; default: 0.03")
     command.set_defaults(run=ops)
+
+    command = commands.add_parser("kernels", help="registers, occupancy, bytes of every CUDA kernel, without a GPU")
+    command.set_defaults(run=kernels)
 
     command = commands.add_parser("launches", help="kernel launches of a training step, on a simulated GPU")
     command.add_argument("--layers", nargs="+", type=int, default=[1, 2, 3, 4, 5, 6], help="default: 1 to 6")

@@ -43,6 +43,7 @@ class Parameter(NamedTuple):
     name: str
     type: str
     pointer: bool
+    const: bool
 
     def element(self, dtype: DType | None) -> DType | None:
         """What the pointer points to, or what the number is, in a kernel whose T is ``dtype``; None for ``void``."""
@@ -116,7 +117,7 @@ _GLOBAL = re.compile(
     r"(?P<template>template\s*<\s*typename\s+T\s*>\s*)?__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s+)?"
     r"(?P<name>\w+)\s*\((?P<parameters>[^)]*)\)"
 )
-_PARAMETER = re.compile(r"(?:const\s+)?(?P<type>[\w<>]+)\s*(?P<pointer>\*)?\s*(?:__restrict__\s+)?(?P<name>\w+)")
+_PARAMETER = re.compile(r"(?P<const>const\s+)?(?P<type>[\w<>]+)\s*(?P<pointer>\*)?\s*(?:__restrict__\s+)?(?P<name>\w+)")
 
 
 @cache
@@ -136,7 +137,14 @@ def _parameter(kernel: str, text: str) -> Parameter:
     known = found and found["type"] in ("T", "Acc<T>", *ELEMENTS, *(["void"] if found["pointer"] else []))
     if not found or not known:
         raise KernelError(f"{kernel}: gradflow cannot read the parameter {text.strip()!r}; see kernels/README.md")
-    return Parameter(found["name"], found["type"], bool(found["pointer"]))
+    return Parameter(found["name"], found["type"], bool(found["pointer"]), bool(found["const"]))
+
+
+@cache
+def files() -> dict[str, str]:
+    """The family of each kernel, which its file is named after: ``{"sigmoid_grad": "activation", ...}``."""
+    texts = {file.stem: file.read_text(encoding="utf-8") for file in directory().glob("*.cu")}
+    return {found["name"]: family for family, text in texts.items() for found in _GLOBAL.finditer(text)}
 
 
 @cache

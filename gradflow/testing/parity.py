@@ -10,7 +10,7 @@ from gradflow import dtypes
 from gradflow.backend import backend_of
 from gradflow.device import Device
 from gradflow.dtypes import DType, DTypeLike
-from gradflow.launch import Gemm, Launch
+from gradflow.launch import Gemm, Launch, Work
 from gradflow.op import Op, Spec
 from gradflow.samples import Sample
 from gradflow.tensor import Tensor
@@ -63,7 +63,7 @@ def _largest(sample: Sample) -> int:
 def compare(op: Op, sample: Sample, dtype: DTypeLike, device: Device) -> Parity:
     """``op`` on ``sample`` in ``dtype``, on the CPU and on ``device``."""
     here, there = operands(sample, dtype), [_moved(x, device) for x in operands(sample, dtype)]
-    by = computed_by(op, there, sample)
+    by = _named(work_of(op, there, sample))
     with np.errstate(all="ignore"):
         expected, found = _results(op, here, sample), _results(op, there, sample)
     worst, allowed = 0.0, 0.0
@@ -78,15 +78,18 @@ def _moved(x: Any, device: Device) -> Any:
     return x.to(device) if isinstance(x, Tensor) else x
 
 
-def computed_by(op: Op, inputs: list[Any], sample: Sample) -> str:
-    """What computes ``op`` of ``inputs``, tensors on a CUDA device."""
+def work_of(op: Op, inputs: list[Any], sample: Sample) -> Work | None:
+    """The launch or product that does ``op`` of ``inputs``, tensors on a CUDA device; None if its reference does."""
     if op.cuda is None:
-        return "CuPy"
+        return None
     spec = op.spec(*(x.spec if isinstance(x, Tensor) else Spec((), type(x)) for x in inputs), **sample.attrs)
     arrays = [x.data if isinstance(x, Tensor) else x for x in inputs]
     first = next(x for x in inputs if isinstance(x, Tensor))
     out = None if spec is None else backend_of(first.data).xp.empty(spec.shape, spec.dtype)
-    work = op.cuda(*arrays, out=out, **sample.attrs)
+    return op.cuda(*arrays, out=out, **sample.attrs)
+
+
+def _named(work: Work | None) -> str:
     return work.kernel if isinstance(work, Launch) else "cuBLASLt" if isinstance(work, Gemm) else "CuPy"
 
 

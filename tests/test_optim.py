@@ -359,7 +359,7 @@ def test_clipping_is_one_reduction_whatever_the_number_of_parameters():
     with gf.dispatch.observed_by(Log()):
         gf.optim.clip_grad_norm_(weights, 1.0)
     assert [each for each in seen if each[0] == "joint_norm"] == [("joint_norm", 1)]
-    assert sum(name == "multiply_" for name, _ in seen) == 1
+    assert sum(name == "clip_by_norm" for name, _ in seen) == 1
 
 
 def test_a_norm_that_is_not_finite_can_be_an_error():

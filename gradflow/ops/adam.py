@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from gradflow.op import Op
-from gradflow.ops.update import FINITE, Arguments, alike, chunks, counter, descent, in_pieces, joined, skipped, update
+from gradflow.ops.pieces import Arguments, apply_all, in_pieces, joined
+from gradflow.ops.update import FINITE, alike, chunks, counter, descent, skipped
 from gradflow.samples import Real, sample
 
 
@@ -24,7 +25,7 @@ def adam_update(
     Sources: Kingma & Ba, ICLR 2015; Loshchilov & Hutter, ICLR 2019; Reddi, Kale & Kumar, ICLR 2018.
     ``eps`` is added to the root of the bias-corrected second moment, as in PyTorch.
     """
-    update(
+    apply_all(
         _adam_update, _adam_update_all, calls,
         beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, decoupled=decoupled, maximize=maximize,
     )  # fmt: skip
@@ -99,7 +100,7 @@ _adam_update = Op(
     name="adam_update",
     forward=_adam_forward,
     loop=_adam_loop,
-    cuda=in_pieces("adam_update", 5, _numbers, period=8),
+    cuda=in_pieces("adam_update", 5, 8, _numbers, counted=True),
     spec=alike,
     mutates=(0, 2, 3, 4, 5),
     samples=tuple(

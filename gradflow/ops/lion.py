@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from gradflow.op import Op
-from gradflow.ops.update import FINITE, Arguments, alike, chunks, counter, in_pieces, joined, skipped, update
+from gradflow.ops.pieces import Arguments, apply_all, in_pieces, joined
+from gradflow.ops.update import FINITE, alike, chunks, counter, skipped
 from gradflow.samples import Real, sample
 
 
@@ -18,7 +19,7 @@ def lion_update(calls: Sequence[Arguments], *, beta1: float, beta2: float, weigh
     In place on ``p``, ``m`` and ``step``, unless ``found_inf`` (or None) is not zero.
     Source: Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023, program 1.
     """
-    update(
+    apply_all(
         _lion_update, _lion_update_all, calls, beta1=beta1, beta2=beta2, weight_decay=weight_decay, maximize=maximize
     )
 
@@ -68,7 +69,7 @@ _lion_update = Op(
     name="lion_update",
     forward=_lion_forward,
     loop=_lion_loop,
-    cuda=in_pieces("lion_update", 3, _numbers, period=6),
+    cuda=in_pieces("lion_update", 3, 6, _numbers, counted=True),
     spec=alike,
     mutates=(0, 2, 3),
     samples=tuple(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from gradflow.op import Op
-from gradflow.ops.update import FINITE, Arguments, alike, chunks, counter, descent, in_pieces, joined, skipped, update
+from gradflow.ops.pieces import Arguments, apply_all, in_pieces, joined
+from gradflow.ops.update import FINITE, alike, chunks, counter, descent, skipped
 from gradflow.samples import Real, sample
 
 
@@ -21,7 +22,7 @@ def rmsprop_update(
     unless ``found_inf`` (or None) is not zero. Sources: Tieleman & Hinton, lecture 6.5, 2012; Graves 2013 (centered).
     A variance that rounding made negative counts as zero.
     """
-    update(
+    apply_all(
         _rmsprop_update, _rmsprop_update_all, calls,
         alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, maximize=maximize,
     )  # fmt: skip
@@ -94,7 +95,7 @@ _rmsprop_update = Op(
     name="rmsprop_update",
     forward=_rmsprop_forward,
     loop=_rmsprop_loop,
-    cuda=in_pieces("rmsprop_update", 5, _numbers, period=8),
+    cuda=in_pieces("rmsprop_update", 5, 8, _numbers, counted=True),
     spec=alike,
     mutates=(0, 2, 3, 4, 5),
     samples=tuple(

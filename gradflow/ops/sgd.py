@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradflow.op import Op
-from gradflow.ops.update import FINITE, Arguments, alike, chunks, counter, descent, in_pieces, joined, skipped, update
+from gradflow.ops.pieces import Arguments, apply_all, in_pieces, joined
+from gradflow.ops.update import FINITE, alike, chunks, counter, descent, skipped
 from gradflow.samples import Real, sample
 
 
@@ -18,7 +19,7 @@ def sgd_update(
 
     In place on ``p``, ``velocity`` (or None) and ``step``, unless ``found_inf`` (or None) is not zero.
     """
-    update(
+    apply_all(
         _sgd_update, _sgd_update_all, calls,
         momentum=momentum, dampening=dampening, nesterov=nesterov, weight_decay=weight_decay, maximize=maximize,
     )  # fmt: skip
@@ -83,7 +84,7 @@ _sgd_update = Op(
     name="sgd_update",
     forward=_sgd_forward,
     loop=_sgd_loop,
-    cuda=in_pieces("sgd_update", 3, _numbers, period=6),
+    cuda=in_pieces("sgd_update", 3, 6, _numbers, counted=True),
     spec=alike,
     mutates=(0, 2, 3),
     samples=tuple(

@@ -2,7 +2,10 @@
 
 from gradflow.optim.adam import Adam, AdamW
 from gradflow.optim.clip import clip_grad_norm_, clip_grad_value_
+from gradflow.optim.grad_scaler import GradScaler
+from gradflow.optim.lion import Lion
 from gradflow.optim.optimizer import Optimizer
+from gradflow.optim.rmsprop import RMSprop
 from gradflow.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "clip_grad_norm_", "clip_grad_value_"]
+__all__ = ["SGD", "Adam", "AdamW", "GradScaler", "Lion", "Optimizer", "RMSprop", "clip_grad_norm_", "clip_grad_value_"]

@@ -126,6 +126,18 @@ def gather(p: Tensor) -> None:
         p.grad = slot.lend()
 
 
+def flat_gradients(parameters: Iterable[Tensor] | Tensor) -> list[Tensor]:
+    """All gradients: those that are neighbours in an arena as one tensor, the others one by one."""
+    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    present = [p for p in given if p.grad is not None]
+    settled = [p for p in present if isinstance(p.grad_slot, Slot)]
+    for p in settled:
+        slot_of(p)  # raises if it has been moved
+        gather(p)
+    elsewhere = [p.grad.detach() for p in present if p.grad is not None and not isinstance(p.grad_slot, Slot)]
+    return [*(run.gradients for run in runs(settled)), *elsewhere]
+
+
 def check_parameters(parameters: Iterable[Tensor]) -> list[Tensor]:
     """A list of distinct leaves that require grad, or an error that says what else was given."""
     if isinstance(parameters, Tensor):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gradflow.device import Device
+from gradflow.dtypes import DType
 from gradflow.errors import ArgumentError, GradientError
 from gradflow.mode import recording
-from gradflow.ops.arithmetic import minimum
-from gradflow.ops.joint_norm import joint_norm
-from gradflow.optim.arena import Slot, gather, runs, slot_of
+from gradflow.ops.joint_norm import clip_by_norm, joint_norm
+from gradflow.optim.arena import flat_gradients
 from gradflow.tensor import Tensor, tensor
 
 
@@ -17,7 +18,8 @@ def clip_grad_norm_(
 ) -> Tensor:
     """Scale all gradients together, in place, so that their joint 2-norm is at most ``max_norm``; return the old norm.
 
-    Gradients in one optimizer's arena are one flat array, and the norm of them is one reduction.
+    Gradients in one optimizer's arena are one flat array; on a GPU the norm of any number of arrays is one launch, and
+    so is their scaling, and nothing waits for either unless ``error_if_nonfinite`` asks.
     Raises ArgumentError for a negative ``max_norm``, GradientError for a norm that is not finite if so asked.
     Source: Pascanu, Mikolov & Bengio, ICML 2013; the factor is ``max_norm / (norm + 1e-6)``, at most 1, as in PyTorch.
 
@@ -31,16 +33,20 @@ def clip_grad_norm_(
     """
     if not max_norm >= 0:
         raise ArgumentError(f"clip_grad_norm_: max_norm is {max_norm}; it must be at least 0")
-    flat = _flat_gradients(parameters)
+    flat = flat_gradients(parameters)
     if not flat:
         return tensor(0.0)
+    alike: dict[tuple[Device, DType], list[Tensor]] = {}
+    for grad in flat:
+        alike.setdefault((grad.device, grad.dtype), []).append(grad)
+    device, dtype = next(iter(alike))
     with recording(False):
-        norm = joint_norm(*flat)
+        norms = [joint_norm(*grads) for grads in alike.values()]
+        norm = norms[0] if len(norms) == 1 else joint_norm(*(each.to(device).to(dtype) for each in norms))
         if error_if_nonfinite and not bool(norm < float("inf")):
             raise GradientError(f"clip_grad_norm_: the norm of the gradients is {norm.item()}; nothing was scaled")
-        factor = minimum(max_norm / (norm + 1e-6), 1.0)
-        for grad in flat:
-            grad.multiply_(factor)
+        for where, grads in alike.items():
+            clip_by_norm(grads, norm.to(where[0]).to(where[1]), max_norm=max_norm)
     return norm
 
 
@@ -57,17 +63,5 @@ def clip_grad_value_(parameters: Iterable[Tensor] | Tensor, clip_value: float) -
     if not clip_value >= 0:
         raise ArgumentError(f"clip_grad_value_: clip_value is {clip_value}; it must be at least 0")
     with recording(False):
-        for grad in _flat_gradients(parameters):
+        for grad in flat_gradients(parameters):
             grad.copy_(grad.clip(-clip_value, clip_value))
-
-
-def _flat_gradients(parameters: Iterable[Tensor] | Tensor) -> list[Tensor]:
-    """All gradients: those that are neighbours in an arena as one tensor, the others one by one."""
-    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    present = [p for p in given if p.grad is not None]
-    settled = [p for p in present if isinstance(p.grad_slot, Slot)]
-    for p in settled:
-        slot_of(p)  # raises if it has been moved
-        gather(p)
-    elsewhere = [p.grad.detach() for p in present if p.grad is not None and not isinstance(p.grad_slot, Slot)]
-    return [*(run.gradients for run in runs(settled)), *elsewhere]

@@ -10,7 +10,7 @@ from gradflow.device import Device
 from gradflow.errors import ArgumentError, StateKeyError
 from gradflow.mode import enable_grad, recording
 from gradflow.ops.create import zeros, zeros_like
-from gradflow.ops.update import Arguments
+from gradflow.ops.pieces import Arguments
 from gradflow.optim.arena import Run, check_parameters, check_place, gather, runs, settle
 from gradflow.optim.group import ParamGroup, Segment
 from gradflow.optim.state import load_state, state_of

@@ -228,7 +228,7 @@ struct Group {
   // the vector that begins with the j-th element, or this element alone
   template <typename T> __device__ __forceinline__ Vector<T> fetch(const T* x, int j, bool wide) const {
     if (wide) return load_vector(x + at(j));
-    Vector<T> result;
+    Vector<T> result{};
     result.at[0] = x[at(j)];
     return result;
   }

@@ -35,17 +35,17 @@ __global__ void __launch_bounds__(THREADS) rescale(
   }, out, x);
 }
 
-// ``share`` of the new statistics and ``keep`` of the old; a share of 0: of all batches alike
+// ``momentum`` of the new statistics and ``keep`` of the old or, for the ``average``, as much of each batch
 template <typename T>
 __global__ void __launch_bounds__(THREADS) track_statistics(
-    T* mean, T* var, int64* batches, const T* __restrict__ x, Acc<T> momentum, Acc<T> keep, Acc<T> share,
-    Acc<T> unbiased, int* ticket, int groups, int count, int inner, int outer, int size, int step) {
+    T* mean, T* var, int64* batches, const T* __restrict__ x, Acc<T> momentum, Acc<T> keep, bool average,
+    Acc<T> share, Acc<T> unbiased, int* ticket, int groups, int count, int inner, int outer, int size, int step) {
   using A = Acc<T>;
   Team team(size, step);
   Group group = group_of<T>(team, groups, count, inner, outer, x);
   A variance;
   Center<A> now = center(group, x + team.index * inner, share, variance);
-  if (momentum == 0) momentum = A(1) / A(*batches + 1), keep = 1 - momentum;
+  if (average) momentum = A(1) / A(*batches + 1), keep = 1 - momentum;
   if (team.lane == 0 && team.index < groups) {
     mean[team.index] = store<T>(keep * load(mean[team.index]) + momentum * (now.mean + now.rest));
     var[team.index] = store<T>(keep * load(var[team.index]) + momentum * (variance * unbiased));

@@ -11,7 +11,7 @@ from gradflow.errors import ArgumentError
 from gradflow.op import Op
 from gradflow.ops.activation import sigmoid
 from gradflow.ops.arithmetic import maximum
-from gradflow.ops.loss import loss_spec, reduced, scale, slope_spec, times
+from gradflow.ops.loss import launch_slope, launch_sum, loss_spec, reduced, scale, slope_spec, times
 from gradflow.ops.precision import precision
 from gradflow.samples import Real, sample
 from gradflow.tensor import Tensor, TensorLike
@@ -219,6 +219,7 @@ _logits_grad: Op = Op(
     name="binary_cross_entropy_with_logits_grad",
     forward=_logits_grad_forward,
     spec=slope_spec("binary_cross_entropy_with_logits"),
+    cuda=launch_slope("binary_cross_entropy_with_logits_grad"),
     vjp=(
         lambda g2, input, target, weight, pos_weight, reduction: apply(
             _logits_grad, g2, input, target, weight, pos_weight, reduction=reduction
@@ -242,6 +243,7 @@ _logits: Op = Op(
     name="binary_cross_entropy_with_logits",
     forward=_logits_forward,
     spec=loss_spec("binary_cross_entropy_with_logits"),
+    cuda=launch_sum("binary_cross_entropy_with_logits"),
     vjp=(
         lambda g, input, target, weight, pos_weight, reduction: apply(
             _logits_grad, g, input, target, weight, pos_weight, reduction=reduction

@@ -22,6 +22,7 @@ from gradflow.ops.class_labels import (
     usable,
 )
 from gradflow.ops.create import asarray
+from gradflow.ops.labelled_rows import launch_gradient, launch_loss
 from gradflow.ops.precision import float_dtype, precision, stored
 from gradflow.ops.shape import reshape
 from gradflow.ops.soft_cross_entropy import _soft_cross_entropy, along, by_row, by_shares, curvature, exponents
@@ -214,6 +215,7 @@ _cross_entropy_grad: Op = Op(
     forward=_grad_forward,
     spec=lambda g, logits, labels, weight, **attrs: Spec(logits.shape, float_dtype(logits.dtype, weight.dtype)),
     vjp=(_grad_by_g, _grad_by_logits, None, _grad_by_weight),
+    cuda=launch_gradient,
     samples=tuple(
         sample(Real((4,) if each.attrs["reduction"] == "none" else ()), *each.inputs, **each.attrs) for each in _SAMPLES
     ),
@@ -227,6 +229,7 @@ _cross_entropy: Op = Op(
         "cross_entropy", logits, labels, weight, reduction, label_smoothing
     ),
     vjp=(_by_logits, None, _by_weight),
+    cuda=launch_loss,
     samples=_SAMPLES,
     workloads=_LARGE,
 )

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from gradflow.dtypes import DType
 from gradflow.errors import ArgumentError, ShapeError
+from gradflow.launch import THREADS, Launch, Tickets, blocks_over, flat
 from gradflow.op import Spec, SpecRule
 from gradflow.ops.precision import float_dtype, stored
+from gradflow.ops.teams import alike, partial_sums
 from gradflow.shapes import Shape, broadcast
 
 Array = Any
 REDUCTIONS = ("mean", "sum", "none")
+BLOCKS = 1024  # for a sum, at most: enough to fill a GPU
 
 
 def check_reduction(name: str, reduction: str, offered: tuple[str, ...] = REDUCTIONS) -> None:
@@ -77,3 +81,34 @@ def slope_spec(name: str) -> SpecRule:
         return Spec(common_shape(name, input, target), dtype)
 
     return spec
+
+
+def launch_sum(kernel: str) -> Callable[..., Launch | None]:
+    """The ``cuda`` of a loss without weights: ``kernel(input, target, out, factor, partial, ticket, n)``."""
+
+    def cuda(input: Array, target: Array, *weights: None, reduction: str, out: Array) -> Launch | None:
+        if reduction == "none" or any(x is not None for x in weights) or not flat(input, target):
+            return None
+        if not alike(input.dtype, out):
+            return None
+        blocks = min(BLOCKS, blocks_over(input.size, input.dtype))
+        arguments = (
+            input, target, out, scale(reduction, input.size), partial_sums(blocks, input.dtype), Tickets(1), input.size
+        )  # fmt: skip
+        return Launch(kernel, input.dtype, blocks, THREADS, arguments)
+
+    return cuda
+
+
+def launch_slope(kernel: str, factor: float = 1.0) -> Callable[..., Launch | None]:
+    """The ``cuda`` of such a loss's gradient: ``kernel(g, input, target, out, factor, n)``, for ``g`` one number."""
+
+    def cuda(g: Array, input: Array, target: Array, *weights: None, reduction: str, out: Array) -> Launch | None:
+        if reduction == "none" or any(x is not None for x in weights) or not flat(input, target, out):
+            return None
+        if not alike(input.dtype, g) or g.size != 1:
+            return None
+        arguments = (g, input, target, out, factor * scale(reduction, input.size), input.size)
+        return Launch(kernel, input.dtype, blocks_over(input.size, input.dtype), THREADS, arguments)
+
+    return cuda

@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from typing import Any, SupportsIndex
 
 from gradflow.dispatch import apply
+from gradflow.dtypes import int64
 from gradflow.errors import ArgumentError, ShapeError
+from gradflow.launch import THREADS, Launch, Tickets, blocks_over
 from gradflow.op import Op, Spec
 from gradflow.ops.create import asarray
 from gradflow.ops.precision import Array, precision, room, stored
 from gradflow.ops.shape import reshape
 from gradflow.ops.standardize import _standardize, like_x, sum_of_products
+from gradflow.ops.teams import alike, blocks_for, groups_of
 from gradflow.samples import Given, Real, sample
 from gradflow.shapes import Axes, Shape, as_shape
 from gradflow.tensor import Tensor, TensorLike
@@ -148,6 +151,16 @@ def _rescale_forward(
     return stored(z, dtype, out)
 
 
+def _rescale_cuda(
+    x: Array, mean: Array, var: Array, weight: Array, bias: Array, *, eps: float, out: Array
+) -> Launch | None:
+    found = groups_of(x.shape, _all_but_channels(x.shape))
+    if found is None or not alike(x.dtype, x, mean, var, weight, bias, out) or not found.fits(mean, var, weight, bias):
+        return None
+    arguments = (x, mean, var, weight, bias, out, eps, x.size, found.groups, found.inner)
+    return Launch("rescale", x.dtype, blocks_over(x.size, x.dtype), THREADS, arguments)
+
+
 def _factor(var: Tensor, weight: Any, eps: float, power: float = -0.5) -> Tensor:
     factor: Tensor = (var + eps) ** power
     return factor if weight is None else factor * weight
@@ -158,6 +171,7 @@ _rescale = Op(
     name="rescale",
     forward=_rescale_forward,
     spec=lambda x, mean, var, weight, bias, eps: like_x(x, mean, var, weight, bias),
+    cuda=_rescale_cuda,
     vjp=(
         lambda g, var, weight, eps: g * _factor(var, weight, eps),
         lambda g, var, weight, eps: -g * _factor(var, weight, eps),
@@ -189,6 +203,24 @@ def _track_forward(xp: Any, mean: Array, var: Array, batches: Array, x: Array, *
     var += share * new_var.reshape(var.shape)
 
 
+def _track_cuda(
+    mean: Array, var: Array, batches: Array, x: Array, *, momentum: float | None, out: None
+) -> Launch | None:
+    found = groups_of(x.shape, _all_but_channels(x.shape))
+    if found is None or found.count == 1 or not alike(x.dtype, mean, var, x):
+        return None
+    if batches is not None and batches.dtype != int64:
+        return None
+    _, _, *sizes = found
+    team, step = found.teams(x.dtype)
+    share = 0.0 if momentum is None else momentum
+    arguments = (
+        mean, var, batches, x, share, 1 - share, momentum is None, 1 / found.count, found.count / (found.count - 1),
+        Tickets(1), *sizes, team, step,
+    )  # fmt: skip
+    return Launch("track_statistics", x.dtype, blocks_for(found.groups, team), THREADS, arguments)
+
+
 def _track_spec(mean: Spec, var: Spec, batches: Spec, x: Spec, momentum: float | None) -> None:
     if momentum is None and batches.dtype is type(None):
         raise ArgumentError("batch_norm: momentum=None averages over all batches, and needs their number")
@@ -198,6 +230,7 @@ _track_statistics = Op(
     name="track_statistics",
     forward=_track_forward,
     spec=_track_spec,
+    cuda=_track_cuda,
     mutates=(0, 1, 2),
     samples=tuple(
         sample(Real((3,)), Real((3,), 0.2, 2), Given(2, "int64"), Real(shape), momentum=momentum)

@@ -9,7 +9,7 @@ from gradflow.dtypes import DType
 from gradflow.errors import ArgumentError
 from gradflow.op import Op
 from gradflow.ops.comparison import less_equal
-from gradflow.ops.loss import REDUCTIONS, loss_spec, reduced, scale, slope_spec, times
+from gradflow.ops.loss import REDUCTIONS, launch_slope, launch_sum, loss_spec, reduced, scale, slope_spec, times
 from gradflow.ops.precision import precision, room
 from gradflow.samples import Real, Sample, sample
 from gradflow.shapes import Shape
@@ -77,6 +77,7 @@ _mse_grad: Op = Op(
     name="mse_loss_grad",
     forward=_mse_grad_forward,
     spec=slope_spec("mse_loss"),
+    cuda=launch_slope("mse_loss_grad", 2.0),
     vjp=(
         lambda g2, input, target, reduction: apply(_mse_grad, g2, input, target, reduction=reduction),
         lambda g2, g, reduction: g2 * g * (2 * scale(reduction, g2.size)),
@@ -89,6 +90,7 @@ _mse_loss = Op(
     name="mse_loss",
     forward=_mse_forward,
     spec=loss_spec("mse_loss", (*REDUCTIONS, "half")),
+    cuda=launch_sum("mse_loss"),
     vjp=(
         lambda g, input, target, reduction: apply(_mse_grad, g, input, target, reduction=reduction),
         lambda g, input, target, reduction: -apply(_mse_grad, g, input, target, reduction=reduction),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, SupportsIndex
 
 import numpy as np
 
 from gradflow.dispatch import apply
+from gradflow.launch import THREADS, Launch, flat
 from gradflow.op import Op, Spec
 from gradflow.ops.blockwise import real, rowwise, widened
 from gradflow.ops.elementwise import clip, exp
 from gradflow.ops.precision import Array, float_dtype
 from gradflow.ops.reduce import Axis, over_axes, reductions, spread, total
+from gradflow.ops.teams import blocks_for, team_over
 from gradflow.samples import Input, Real, Sample, sample
 from gradflow.shapes import Axes, normalize_axis, reduced
 from gradflow.tensor import Tensor, TensorLike, operand
@@ -71,6 +74,21 @@ def _logarithms(shape: tuple[int, ...]) -> Input:
     return Real(shape, -3.0, -0.5)
 
 
+def _over_rows(kernel: str, logarithm: bool) -> Callable[..., Launch | None]:
+    """The ``cuda`` of an op along the last axis: ``kernel(inputs..., out, logarithm, rows, columns, team)``."""
+
+    def cuda(*arrays: Array, axis: int, out: Array) -> Launch | None:
+        if not flat(*arrays, out) or axis != out.ndim - 1:
+            return None
+        columns = out.shape[-1]
+        rows = out.size // columns
+        team = team_over(columns, rows, out.dtype)
+        arguments = (*arrays, out, logarithm, rows, columns, team)
+        return Launch(kernel, out.dtype, blocks_for(rows, team), THREADS, arguments)
+
+    return cuda
+
+
 def _below_the_largest(xp: Any, x: Array, axis: int, out: Array) -> Array:
     with np.errstate(over="ignore"):  # the most negative number less the largest is -inf, whose exp is the right 0
         return xp.subtract(x, x.max(axis=axis, keepdims=True), out=out)
@@ -102,6 +120,7 @@ _softmax_grad: Op = Op(
     name="softmax_grad",
     forward=_softmax_grad_forward,
     spec=real("softmax_grad"),
+    cuda=_over_rows("softmax_grad", logarithm=False),
     vjp=(lambda g2, y, axis: apply(_softmax_grad, g2, y, axis=axis), _softmax_grad_by_output),
     samples=_rows(Real, _probabilities),
 )
@@ -110,6 +129,7 @@ _softmax = Op(
     name="softmax",
     forward=_softmax_forward,
     spec=real("softmax"),
+    cuda=_over_rows("softmax", logarithm=False),
     vjp=(lambda g, out, axis: apply(_softmax_grad, g, out, axis=axis),),
     samples=_rows(Real),
     workloads=(sample(Real((128, 10)), axis=1), sample(Real((64, 1000)), axis=1)),
@@ -134,6 +154,7 @@ _log_softmax_grad = Op(
     name="log_softmax_grad",
     forward=_log_softmax_grad_forward,
     spec=real("log_softmax_grad"),
+    cuda=_over_rows("softmax_grad", logarithm=True),
     vjp=(
         lambda g2, y, axis: g2 - (g2 * exp(y)).sum(axis, keepdims=True),
         lambda g2, g, y, axis: -g2 * exp(y) * g.sum(axis, keepdims=True),
@@ -145,6 +166,7 @@ _log_softmax = Op(
     name="log_softmax",
     forward=_log_softmax_forward,
     spec=real("log_softmax"),
+    cuda=_over_rows("softmax", logarithm=True),
     vjp=(lambda g, out, axis: apply(_log_softmax_grad, g, out, axis=axis),),
     samples=_rows(Real),
 )

@@ -6,8 +6,10 @@ from typing import Any
 
 from gradflow.dispatch import apply
 from gradflow.dtypes import DType
+from gradflow.launch import THREADS, Launch, Tickets
 from gradflow.op import Op, Spec
 from gradflow.ops.precision import Array, float_dtype, precision, room, stored
+from gradflow.ops.teams import Groups, alike, blocks_for, groups_of, partial_sums
 from gradflow.samples import Real, sample
 from gradflow.shapes import Axes, Shape, reduced, size_of
 from gradflow.tensor import Tensor
@@ -77,6 +79,45 @@ def _weight_grad_forward(
     return stored(total.reshape(shape), dtype, out)
 
 
+def _over_groups(kernel: str, x: Array, found: Groups, eps: float, *arrays: Array | None) -> Launch:
+    """``kernel(arrays..., eps, 1 / count, each, groups, count, inner, outer, team, step)``, a team for each group."""
+    each, _, *sizes = found
+    team, step = found.teams(x.dtype)
+    arguments = (*arrays, eps, 1 / found.count, int(each), *sizes, team, step)
+    return Launch(kernel, x.dtype, blocks_for(found.groups, team), THREADS, arguments)
+
+
+def _standardize_cuda(x: Array, weight: Array, bias: Array, *, axes: Axes, eps: float, out: Array) -> Launch | None:
+    found = groups_of(x.shape, axes)
+    if found is None or not alike(x.dtype, x, weight, bias, out) or not found.fits(weight, bias):
+        return None
+    return _over_groups("standardize", x, found, eps, x, weight, bias, out)
+
+
+def _standardize_grad_cuda(g: Array, x: Array, weight: Array, *, axes: Axes, eps: float, out: Array) -> Launch | None:
+    found = groups_of(x.shape, axes)
+    if found is None or not alike(x.dtype, g, x, weight, out) or not found.fits(weight) or g.shape != x.shape:
+        return None
+    return _over_groups("standardize_grad", x, found, eps, g, x, weight, out, None)
+
+
+CHUNKS, ROWS = 128, (8, 64)  # blocks that share the rows, if that makes neither less nor more than so many for each
+
+
+def _weight_grad_cuda(g: Array, x: Array, *, axes: Axes, eps: float, shape: Shape, out: Array) -> Launch | None:
+    found = groups_of(x.shape, axes)
+    if found is None or not alike(x.dtype, g, x, out) or found.weights != shape or g.shape != x.shape:
+        return None
+    if not found.each:
+        return _over_groups("standardize_grad", x, found, eps, g, x, None, None, out)
+    rows, columns = found.groups, found.count
+    chunk = min(max(-(-rows // CHUNKS), ROWS[0]), ROWS[1])
+    blocks = -(-rows // chunk)
+    scratch = partial_sums(blocks, x.dtype, columns)
+    arguments = (g, x, out, eps, 1 / columns, scratch, Tickets(1), rows, columns, chunk)
+    return Launch("standardize_weight_grad", x.dtype, blocks, THREADS, arguments)
+
+
 def like_x(x: Spec, *others: Spec) -> Spec:
     """The Spec of a result with the shape of ``x`` and the dtype of all together."""
     return Spec(x.shape, float_dtype(x.dtype, *(each.dtype for each in others)))
@@ -106,6 +147,7 @@ _weight_grad: Op = Op(
     name="standardize_weight_grad",
     forward=_weight_grad_forward,
     spec=lambda g, x, axes, eps, shape: Spec(shape, float_dtype(g.dtype, x.dtype)),
+    cuda=_weight_grad_cuda,
     vjp=(
         lambda g2, x, axes, eps: apply(_standardize, x, g2, None, axes=axes, eps=eps),
         lambda g2, g, x, axes, eps: apply(_standardize_grad, g, x, g2, axes=axes, eps=eps),
@@ -122,6 +164,7 @@ _standardize_grad: Op = Op(
     name="standardize_grad",
     forward=_standardize_grad_forward,
     spec=lambda g, x, weight, axes, eps: like_x(x, g, weight),
+    cuda=_standardize_grad_cuda,
     vjp=(
         _grad_by_g,
         _grad_by_x,
@@ -143,6 +186,7 @@ _standardize: Op = Op(
     name="standardize",
     forward=_standardize_forward,
     spec=lambda x, weight, bias, axes, eps: like_x(x, weight, bias),
+    cuda=_standardize_cuda,
     vjp=(
         lambda g, x, weight, axes, eps: apply(_standardize_grad, g, x, weight, axes=axes, eps=eps),
         lambda g, x, specs, axes, eps, into: apply(

@@ -210,6 +210,7 @@ def test_an_error_in_the_step_is_raised_and_leaves_no_observer(cupy):
         step()
     assert dispatch._watch.observer is None
     assert backend.loaded() is serving
+    assert cupy.machine.reports is None
 
 
 def test_profiles_nest_and_each_sees_its_own_part():
@@ -362,6 +363,18 @@ def test_what_moves_a_tensor_is_a_copy_and_no_launch(cupy):
 def test_memory_of_the_simulated_device_is_what_its_pool_lends(cupy):
     x = gf.ones(1024, device="cuda")
     assert gf.profile(lambda: [x + 1 for _ in range(3)]).peak_memory == 3 * 4096
+
+
+def test_traffic_is_what_kernels_move_as_the_interpreter_counts_it(cupy):
+    p = gf.ones(4096, device="cuda").requires_grad_()
+    optimizer = gf.optim.Adam([p])
+    p.grad = gf.ones(4096, device="cuda")
+    inner = []
+    outer = gf.profile(lambda: inner.append(gf.profile(optimizer.step, warmup=0)))
+    for report in (outer, inner[-1]):
+        row = found(report)["adam_update", "update"]
+        assert row.kernels == ("adam_update<float>",)
+        assert 28 * 4096 <= row.traffic <= 28 * 4096 + 256
 
 
 def test_the_simulated_device_shows_no_times(cupy):

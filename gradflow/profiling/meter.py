@@ -56,6 +56,9 @@ class Meter(Protocol):
     def used(self) -> int:
         """Bytes that arrays hold."""
 
+    def close(self) -> None:
+        """Nobody will look any more."""
+
 
 def meter_of(backend: Backend) -> Meter:
     """The meter that fits ``backend``."""
@@ -70,7 +73,11 @@ class LogMeter:
     def __init__(self, backend: Backend) -> None:
         self._xp = backend.xp
         self._log = backend.xp.records
-        self._seen = len(self._log)
+        self._machine = backend.xp.machine
+        self._opened = self._machine.reports is None
+        if self._opened:
+            self._machine.reports = []
+        self._seen, self._read = len(self._log), len(self._machine.reports)
 
     def take(self, known: Work) -> Work:
         records = self._log.since(self._seen)
@@ -84,9 +91,17 @@ class LogMeter:
             to_device=kinds.count("copy_h2d"),
             to_host=kinds.count("copy_d2h"),
             syncs=kinds.count("sync"),
-            traffic=sum(record.bytes for record in launched),
+            traffic=self._traffic(launched),
             kernels=tuple(record.name for record in launched),
         )
+
+    def _traffic(self, launched: list[Any]) -> int:
+        """Bytes by the interpreter's count, or by the sizes of operands for products and CuPy's functions."""
+        reports = self._machine.reports[self._read :]
+        self._read += len(reports)
+        counted = {report.kernel for report in reports}
+        sizes = sum(record.bytes for record in launched if record.name not in counted)
+        return int(sizes + sum(report.bytes_read + report.bytes_written for report in reports))
 
     def wait(self) -> None:
         """A simulated device has always done everything, and would log the wait."""
@@ -99,6 +114,10 @@ class LogMeter:
 
     def used(self) -> int:
         return int(self._xp.get_default_memory_pool().used_bytes())
+
+    def close(self) -> None:
+        if self._opened:
+            self._machine.reports = None
 
 
 class CountMeter:
@@ -129,3 +148,6 @@ class CountMeter:
 
     def used(self) -> int:
         return int(self._xp.get_default_memory_pool().used_bytes())
+
+    def close(self) -> None:
+        """There is nothing to stop."""

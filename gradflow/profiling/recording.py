@@ -170,14 +170,20 @@ class Recording(Observer):
             elif self.meter is not None and call.on_gpu and start is not None:
                 call.queued = self.meter.between(self._first_mark or start, start), self.meter.between(start, stop)
 
+    def close(self) -> None:
+        """Let go of the GPU."""
+        if self.meter is not None:
+            self.meter.close()
+
 
 @contextmanager
 def recording() -> Iterator[Recording]:
     """Record what this thread does until the block ends."""
     seen = Recording()
     with ExitStack() as stack:
+        stack.callback(seen.close)
         if (cuda := backend.loaded()) is not None:
             stack.enter_context(backend.installed(cast(backend.Backend, Watched(cuda, seen.visit))))
-        stack.enter_context(observed_by(seen))
-        yield seen
-    seen.finish()
+        with observed_by(seen):
+            yield seen
+        seen.finish()

@@ -36,11 +36,11 @@ def cross_entropy_with_grad(
 
     >>> import gradflow as gf
     >>> from gradflow.ops.cross_entropy_with_grad import cross_entropy_with_grad
-    >>> logits, loss = gf.tensor([[2.0, 0.0], [0.0, 2.0]]), gf.zeros(())
-    >>> cross_entropy_with_grad(logits, loss, logits, gf.tensor([0, 0]))
+    >>> logits, loss = gf.tensor([[1.0, 1.0], [1.0, 1.0]]), gf.zeros(())
+    >>> cross_entropy_with_grad(logits, loss, logits, gf.tensor([0, 1]))
     >>> loss, logits
-    (tensor(1.1269), tensor([[-0.0596,  0.0596],
-            [-0.4404,  0.4404]]))
+    (tensor(0.6931472), tensor([[-0.25,  0.25],
+            [ 0.25, -0.25]]))
     """
     apply(
         _cross_entropy_with_grad, gradient, loss, logits, labels, weight,

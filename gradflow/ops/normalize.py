@@ -207,7 +207,7 @@ def _track_cuda(
     mean: Array, var: Array, batches: Array, x: Array, *, momentum: float | None, out: None
 ) -> Launch | None:
     found = groups_of(x.shape, _all_but_channels(x.shape))
-    if found is None or found.count == 1 or not alike(x.dtype, mean, var, x):
+    if found is None or found.length == 1 or not alike(x.dtype, mean, var, x):
         return None
     if batches is not None and batches.dtype != int64:
         return None
@@ -215,7 +215,7 @@ def _track_cuda(
     team, step = found.teams(x.dtype)
     share = 0.0 if momentum is None else momentum
     arguments = (
-        mean, var, batches, x, share, 1 - share, momentum is None, 1 / found.count, found.count / (found.count - 1),
+        mean, var, batches, x, share, 1 - share, momentum is None, 1 / found.length, found.length / (found.length - 1),
         Tickets(1), *sizes, team, step,
     )  # fmt: skip
     return Launch("track_statistics", x.dtype, blocks_for(found.groups, team), THREADS, arguments)

@@ -80,10 +80,10 @@ def _weight_grad_forward(
 
 
 def _over_groups(kernel: str, x: Array, found: Groups, eps: float, *arrays: Array | None) -> Launch:
-    """``kernel(arrays..., eps, 1 / count, each, groups, count, inner, outer, team, step)``, a team for each group."""
+    """``kernel(arrays..., eps, 1 / length, each, groups, count, inner, outer, team, step)``, a team for each group."""
     each, _, *sizes = found
     team, step = found.teams(x.dtype)
-    arguments = (*arrays, eps, 1 / found.count, int(each), *sizes, team, step)
+    arguments = (*arrays, eps, 1 / found.length, int(each), *sizes, team, step)
     return Launch(kernel, x.dtype, blocks_for(found.groups, team), THREADS, arguments)
 
 
@@ -110,7 +110,7 @@ def _weight_grad_cuda(g: Array, x: Array, *, axes: Axes, eps: float, shape: Shap
         return None
     if not found.each:
         return _over_groups("standardize_grad", x, found, eps, g, x, None, None, out)
-    rows, columns = found.groups, found.count
+    rows, columns = found.groups, found.length
     chunk = min(max(-(-rows // CHUNKS), ROWS[0]), ROWS[1])
     blocks = -(-rows // chunk)
     scratch = partial_sums(blocks, x.dtype, columns)

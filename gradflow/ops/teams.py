@@ -46,7 +46,7 @@ class Groups(NamedTuple):
     each: bool  # whether weights are for each element of a group (rows), not for each group (channels)
     weights: Shape  # the shape of weights that fit
     groups: int
-    count: int  # elements of a group: runs of ``inner``, ``outer`` apart
+    length: int  # elements of a group: runs of ``inner``, ``outer`` apart
     inner: int
     outer: int
 
@@ -59,7 +59,7 @@ class Groups(NamedTuple):
         if self.outer and self.inner == 1:
             step = SECTOR // dtype.itemsize
             return THREADS // step, step
-        return team_over(self.count, self.groups, dtype), 1
+        return team_over(self.length, self.groups, dtype), 1
 
 
 def groups_of(shape: Shape, axes: Axes) -> Groups | None:

@@ -135,6 +135,15 @@ def test_more_rows_than_a_block_reads_at_once_are_added_in_order(cuda, rng):
     np.testing.assert_array_equal(there, here)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_what_is_broadcast_is_added_by_the_kernel_too_at_indices_of_any_kind(dtype, cuda, launched):
+    table = gf.zeros((4, 5), device="cuda", requires_grad=True)
+    tokens = gf.tensor([[3, 9], [0, 9], [3, 9]], dtype, device="cuda")[:, 0]
+    gf.embedding(table, tokens).sum().backward()
+    assert launched[-1] == "scatter_add"
+    assert table.grad.tolist() == [[1.0] * 5, [0.0] * 5, [0.0] * 5, [2.0] * 5]
+
+
 def test_algorithms_are_deterministic_until_told_otherwise():
     assert gf.are_deterministic_algorithms_enabled()
     gf.use_deterministic_algorithms(False)

@@ -16,6 +16,7 @@ from gradflow.errors import DTypeError, IndexOutOfRange
 from gradflow.launch import FAULT, LIMIT, THREADS, VECTOR, Launch, Zeroed, blocks_over, computable, fault_code
 from gradflow.op import Op, Spec
 from gradflow.ops.arithmetic import where
+from gradflow.ops.cast import _astype, astype
 from gradflow.ops.shape import reshape
 from gradflow.ops.slicing import check_fits
 from gradflow.samples import Given, Integer, Real, sample
@@ -173,7 +174,16 @@ _scatter_add = Op(
 def scattered(x: Tensor, indices: Tensor, shape: Shape, axis: int, into: Tensor | None = None) -> Tensor:
     """Zeros of ``shape`` with the parts of ``x`` added up at ``indices`` along ``axis``."""
     deterministic = are_deterministic_algorithms_enabled()
-    return apply(_scatter_add, x, indices, into=into, shape=shape, axis=axis, deterministic=deterministic)
+    # the kernel takes nothing else, and CuPy would add in any order
+    x, positions = _contiguous(x), _contiguous(astype(indices, dtypes.int64))
+    return apply(_scatter_add, x, positions, into=into, shape=shape, axis=axis, deterministic=deterministic)
+
+
+def _contiguous(x: Tensor) -> Tensor:
+    if x.data.flags.c_contiguous:
+        return x
+    room = Tensor(backend_of(x.data).xp.empty(x.shape, x.dtype))
+    return apply(_astype, x, into=room, dtype=x.dtype)
 
 
 def taken(shape: Shape, indices: Shape, axis: int) -> Shape:

@@ -207,6 +207,9 @@ def test_simulated_arrays_of_two_devices_do_not_meet():
         assert there.device.id == 1
         with pytest.raises(ValueError, match=r"array device = 0 while current = 1"):
             here + there
+        copied = two.asarray(here)
+        assert (copied.device.id, copied.tolist()) == (1, [1, 1])
+        assert two.records.count("copy_d2d") == 1
     assert two.cuda.Device().id == 0
     with pytest.raises(ValueError, match="device"):
         here + there

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -278,10 +277,10 @@ def test_a_simulated_capture_takes_copies_from_pinned_memory_and_host_functions(
 def test_work_of_another_library_is_captured_with_the_simulated_stream(xp):
     done = []
     stream = capturing(xp)
-    xp.submit(SimpleNamespace(stream=stream.ptr, name="product", bytes=8), lambda: done.append(1))
+    xp.machine.enqueue("gemm", "product", 8, lambda: done.append(1), xp.machine.stream_at(stream.ptr))
     graph = stream.end_capture()
     assert done == []
     graph.launch()
-    xp.submit(SimpleNamespace(stream=0, name="product", bytes=8), lambda: done.append(2))
+    xp.machine.enqueue("gemm", "product", 8, lambda: done.append(2), xp.machine.stream_at(0))
     assert done == [1, 2]
-    assert xp.records[-1][:3] == ("gemm", "product", 8)
+    assert xp.records[-1] == ("gemm", "product", 8, 0, 0)

@@ -101,7 +101,7 @@ def broadcast_to(xp: Any, array: Any, shape: Any) -> Any:
 
 def broadcast_arrays(xp: Any, *args: Any) -> Any:
     shape = np.broadcast_shapes(*(each.shape for each in args))
-    return [broadcast_to(xp, each, shape) for each in args]
+    return tuple(broadcast_to(xp, each, shape) for each in args)
 
 
 def atleast_1d(xp: Any, *arys: Any) -> Any:

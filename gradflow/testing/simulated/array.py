@@ -142,6 +142,9 @@ class Array(Methods):
             "data": (self._address() if self.size else 0, False),
         }
 
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 2, self._block.device_id  # kDLCUDA
+
     # ---- to the host and back
 
     def get(self, stream: Any = None, order: Any = "C", out: Any = None, blocking: bool = True) -> Any:
@@ -220,11 +223,6 @@ class Array(Methods):
 
     def __complex__(self) -> complex:
         return complex(self.get())
-
-    def __index__(self) -> int:
-        if self.dtype.kind not in "iu" or self.ndim:
-            raise TypeError("only integer scalar arrays can be converted to a scalar index")
-        return int(self.get())
 
     def __bool__(self) -> bool:
         if self.size != 1:

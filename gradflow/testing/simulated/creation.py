@@ -144,6 +144,8 @@ def array(
     if subok:
         raise NotImplementedError
     if isinstance(obj, xp.ndarray):
+        if obj.device.id != xp.machine.device.number:
+            return array(xp, _from_another_device(xp, obj), dtype, False, order, subok, ndmin)
         wanted = obj.dtype if dtype is None else check_dtype(dtype)
         new = xp._astype(obj, wanted, order or "K", None, None, bool(copy))
         return new if new.ndim >= ndmin else new.reshape((1,) * (ndmin - new.ndim) + new.shape)
@@ -160,6 +162,16 @@ def _device_parts(xp: Any, obj: Any) -> list[Any]:
     if not any(isinstance(each, xp.ndarray) for each in obj):
         return []
     return [each if isinstance(each, xp.ndarray) else array(xp, each) for each in obj]
+
+
+def _from_another_device(xp: Any, x: Any) -> Any:
+    """A copy of ``x`` on the current device, made by a copy engine."""
+    machine = xp.machine
+    with x.device:
+        source = machine.readable(x)
+    new = xp.ndarray._empty(x.shape, x.dtype)
+    machine.enqueue("copy_d2d", "peer", source.nbytes, lambda: machine.store(new, source))
+    return new
 
 
 def _uploaded(xp: Any, host: Any) -> Any:

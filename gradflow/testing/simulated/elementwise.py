@@ -186,7 +186,7 @@ def where(xp: Any, condition: Any, x: Any = None, y: Any = None) -> Any:
         return xp.nonzero(condition)
     if x is None or y is None:
         raise ValueError("Must provide both 'x' and 'y' or neither.")
-    return xp.machine.compute("where", np.where, (condition, x, y))
+    return xp.machine.compute("where", np.where, (condition.astype(np.bool_, copy=False), x, y))
 
 
 def round(xp: Any, a: Any, decimals: int = 0, out: Any = None) -> Any:

@@ -61,7 +61,7 @@ class Methods:
     __and__, __rand__, __iand__ = _operator("bitwise_and"), _reflected("bitwise_and"), _in_place("bitwise_and")
     __or__, __ror__, __ior__ = _operator("bitwise_or"), _reflected("bitwise_or"), _in_place("bitwise_or")
     __xor__, __rxor__, __ixor__ = _operator("bitwise_xor"), _reflected("bitwise_xor"), _in_place("bitwise_xor")
-    __matmul__, __rmatmul__, __imatmul__ = _operator("matmul"), _reflected("matmul"), _in_place("matmul")
+    __matmul__, __rmatmul__ = _operator("matmul"), _reflected("matmul")
     __divmod__, __rdivmod__ = _operator("divmod"), _reflected("divmod")
     __lt__, __le__, __gt__ = _operator("less"), _operator("less_equal"), _operator("greater")
     __ge__ = _operator("greater_equal")

@@ -67,7 +67,7 @@ class RawModule:
         self._compiled: Any = None
 
     def get_function(self, name: str) -> Any:
-        """The kernel ``name``, one of ``name_expressions`` if those were given; compiles, and may raise that it cannot."""
+        """The kernel ``name``, one of ``name_expressions`` if those were given. Raises CompileException."""
         kernel = self._kernel._of(self, name)
         self._load([name])
         return kernel

@@ -50,7 +50,6 @@ class Cupy:
 
     def __init__(self, devices: int = 1, memory: int = 8 << 30) -> None:
         self.machine = Machine(devices, memory)
-        self.memory = self.machine.memory
         self.cuda = Cuda(self.machine)
         self.ndarray = self.machine.ndarray = type(
             "ndarray", (Array,), {"__slots__": (), "_xp": self, "__module__": "cupy"}
@@ -65,10 +64,6 @@ class Cupy:
     def records(self) -> Log:
         """What the devices did. (``log`` is CuPy's logarithm.)"""
         return self.machine.log
-
-    def submit(self, product: Any, work: Callable[[], Any]) -> None:
-        """Do ``work``, a product by cuBLASLt, on ``product.stream``, or keep it for the graph that is captured there."""
-        self.machine.enqueue("gemm", product.name, product.bytes, work, self.machine.stream_at(product.stream))
 
     def __getattr__(self, name: str) -> Any:
         if name in UFUNCS:

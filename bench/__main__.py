@@ -100,6 +100,8 @@ def launches(options: argparse.Namespace) -> int:
     from bench.launches import compare
     from gradflow.errors import MissingExtraError
 
+    if min(options.layers) < 1:
+        sys.exit("--layers takes numbers of layers, 1 or more")
     try:
         tables, within = compare(options.layers)
     except MissingExtraError as error:

@@ -69,16 +69,17 @@ _SPLIT = float(2**27 + 1)
 def fma_f8(a: Any, b: Any, c: Any) -> Any:
     """a * b + c rounded once, to float64 (Boldo and Melquiond, 2008), but for intermediate overflow and underflow."""
     a, b, c = (np.asarray(x, np.float64) for x in (a, b, c))
-    product, low = _two_product(a, b)
+    product, low = two_product(a, b)
     plain = product + c
-    th, tl = _two_sum(c, low)
-    vh, vl = _two_sum(product, th)
+    th, tl = two_sum(c, low)
+    vh, vl = two_sum(product, th)
     exact = vh + _odd(tl, vl, np.asarray(tl + vl))
     safe = np.isfinite(plain) & np.isfinite(exact) & np.isfinite(low)
     return np.where(safe, exact, plain)
 
 
-def _two_product(a: Any, b: Any) -> tuple[Any, Any]:
+def two_product(a: Any, b: Any) -> tuple[Any, Any]:
+    """A product in float64 and what its rounding lost (Dekker, 1971)."""
     product = a * b
     a_high = a * _SPLIT - (a * _SPLIT - a)
     b_high = b * _SPLIT - (b * _SPLIT - b)
@@ -86,7 +87,8 @@ def _two_product(a: Any, b: Any) -> tuple[Any, Any]:
     return product, a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
 
 
-def _two_sum(a: Any, b: Any) -> tuple[Any, Any]:
+def two_sum(a: Any, b: Any) -> tuple[Any, Any]:
+    """A sum and what its rounding lost (Knuth)."""
     total = a + b
     back = total - a
     return total, (a - (total - back)) + (b - back)

@@ -3,29 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from gradflow.testing.ptx.access import LOCAL_WINDOW, SHARED_WINDOW, WINDOW
-from gradflow.testing.ptx.arithmetic import fma_odd, maximum_nan, widen_bf16
-from gradflow.testing.ptx.conversion import to_float
+from gradflow.testing.ptx.arithmetic import fma_f4, fma_f8, maximum_nan, two_product, two_sum, widen_bf16
 
 
-def directed(function: Callable[..., Any], rounding: str, *operands: Any) -> Any:
-    """A float32 operation rounded as told: computed in float64, which double rounding may spoil by an ulp rarely.
+NEAREST: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "rcp": lambda a: a.dtype.type(1) / a,
+    "sqrt": np.sqrt,
+}
 
-    Sums and products of float32 are rounded to odd first, so that they are right.
+
+def directed(name: str, rounding: str, *operands: Any) -> Any:
+    """An operation on float32 or float64 rounded towards zero (``rz``), down (``rm``) or up (``rp``).
+
+    Rounded to nearest first; the sign of what that is short of the exact result says whether to go one number on.
     """
-    wide = [np.asarray(x, np.float64) for x in operands]
-    code = np.asarray(operands[0]).dtype.str[1:]
-    return to_float(function(*wide), code, rounding)
+    given = [np.asarray(x) for x in operands]
+    if name == "fma":
+        near = np.asarray((fma_f8 if given[0].dtype == np.float64 else fma_f4)(*given))
+    else:
+        near = np.asarray(NEAREST[name](*given))
+    wide = [x.astype(np.float64) for x in given]
+    finite = reduce(np.logical_and, [np.isfinite(x) for x in wide])
+    short = np.where(np.isinf(near), -np.sign(near), _remainder(name, near.astype(np.float64), *wide))
+    if name in {"div", "rcp"}:
+        finite = finite & (wide[-1] != 0)
+    short = np.where(finite, short, 0)
+    ends = (near.dtype.type(-np.inf), near.dtype.type(np.inf))
+    down, up = np.nextafter(near, ends[0]), np.nextafter(near, ends[1])
+    if rounding == "rz":
+        return np.where((near > 0) & (short < 0), down, np.where((near < 0) & (short > 0), up, near))
+    return np.where(short < 0, down, near) if rounding == "rm" else np.where(short > 0, up, near)
 
 
-def fma_directed(rounding: str, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded as told."""
-    code = np.asarray(a).dtype.str[1:]
-    return to_float(fma_odd(*(np.asarray(x, np.float64) for x in (a, b, c))), code, rounding)
+def _remainder(name: str, near: Any, *x: Any) -> Any:
+    """A number with the sign of the exact result less ``near``, which is that rounded to nearest."""
+    if name in {"add", "sub"}:
+        total, low = two_sum(x[0], x[1] if name == "add" else -x[1])
+        return (total - near) + low
+    if name in {"mul", "fma"}:
+        product, low = two_product(x[0], x[1])
+        if name == "mul":
+            return (product - near) + low
+        first, first_low = two_sum(x[2], low)
+        total, total_low = two_sum(product, first)
+        difference, rest = two_sum(total - near, total_low)
+        return difference + (rest + first_low)
+    product, low = two_product(near, near if name == "sqrt" else x[-1])
+    left = ((1.0 if name == "rcp" else x[0]) - product) - low
+    return left if name == "sqrt" else left * np.sign(x[-1])
 
 
 def halves(x: Any) -> Any:

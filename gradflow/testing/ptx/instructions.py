@@ -62,7 +62,7 @@ def _floating(t: Translator, i: Instruction, operation: str, operands: tuple[str
     else:
         names = [t.read_float(x, code, ftz) for x in operands]
         if directed:
-            expression = f"directed({operation}, {directed!r}, {', '.join(names)})"
+            expression = f"directed({i.op[0]!r}, {directed!r}, {', '.join(names)})"
         elif operation.startswith("lambda"):
             expression = f"({operation})({', '.join(names)})"
         else:
@@ -129,7 +129,7 @@ def _multiply_add(t: Translator, i: Instruction) -> None:
         names = ", ".join(t.read_float(x, code, ftz) for x in (a, b, c))
         directed = next((part for part in i.op if part in {"rz", "rm", "rp"}), None)
         name = {"f4": "fma_f4z" if ftz else "fma_f4", "f8": "fma_f8"}[code]
-        expression = f"fma_directed({directed!r}, {names})" if directed else f"{name}({names})"
+        expression = f"directed('fma', {directed!r}, {names})" if directed else f"{name}({names})"
         t.write_float(out, code, f"saturate({expression})" if "sat" in i.op else expression, ftz)
     else:
         function = "fma_odd" if kind.startswith("bf") else "fma_f2"
@@ -220,11 +220,11 @@ def _function(t: Translator, i: Instruction) -> None:
     function = APPROXIMATE[i.op[0]]
     if kind in {"f16", "bf16", "f16x2", "bf16x2"}:
         _floating(t, i, f"lambda a: {function}(a)", (a,), out)
-    elif code == "f8":
-        t.write(out, code, f"{function}({t.read(a, code)})")
     elif directed := next((part for part in i.op if part in {"rz", "rm", "rp"}), None):
         name = t.read_float(a, code, ftz)
-        t.write_float(out, code, f"directed({function}, {directed!r}, {name})", ftz)
+        t.write_float(out, code, f"directed({i.op[0]!r}, {directed!r}, {name})", ftz)
+    elif code == "f8":
+        t.write(out, code, f"{function}({t.read(a, code)})")
     elif "rn" in i.op:  # rcp and sqrt, which NumPy rounds correctly
         expression = f"{'np_sqrt(' if i.op[0] == 'sqrt' else 'k_one / ('}{t.read_float(a, code, ftz)})"
         t.write_float(out, code, expression, ftz)

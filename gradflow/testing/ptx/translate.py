@@ -55,6 +55,7 @@ class Translator:
         self.constants: dict[str, Any] = {"PROBE": PROBE}
         self.index = {name: i for i, name in enumerate(registers)}
         self.variable = {name: f"r{i}" for name, i in self.index.items()}
+        self.undefined = blocks[0].live_in
         self.home = homes(registers, blocks)
         self.flushed = flushed(registers, blocks)
 
@@ -157,6 +158,9 @@ class Translator:
         have = self.have.setdefault(name, {})
         if not have:
             self.emit(f"{self.variable[name]} = R[{self.index[name]}]")
+            if name in self.undefined:  # on some path: what it holds there does not matter, if it is used at all
+                kind = self.home[name].replace("?", "bool")
+                self.emit(f"if {self.variable[name]} is None: {self.variable[name]} = {self.constant(np.dtype(kind).type(0))}")
             have[self.home[name]] = self.variable[name]
         if code not in have:
             given = next(iter(have))

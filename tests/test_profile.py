@@ -425,6 +425,36 @@ def test_the_time_of_a_gpu_is_between_its_events(counting, monkeypatch, tmp_path
     assert [each["dur"] for each in events if each["ph"] == "X" and each["tid"] == 2] == [pytest.approx(2000)]
 
 
+def test_what_is_captured_has_no_time_on_the_gpu_yet(counting):
+    xp = backend.loaded().xp
+    x = gf.ones((4, 4), device="cuda")
+    seen = []
+
+    def step():
+        with xp.cuda.Stream(non_blocking=True) as stream:
+            x @ x
+            stream.begin_capture()
+            x @ x
+            seen.append(stream.end_capture())
+
+    first, second = gf.profile(step).calls
+    assert first.queued is not None
+    assert second.queued is None
+
+
+def test_a_device_that_is_simulated_inside_the_step_is_the_one_that_is_looked_at(cupy):
+    def step():
+        with gf.testing.simulated_cuda():
+            x = gf.ones(3, device="cuda")
+            x + x
+            x - x
+
+    gf.ones(3, device="cuda")
+    report = gf.profile(step)
+    assert [(row.op, row.launches) for row in report.rows if row.phase] == [("add", 1), ("subtract", 1)]
+    assert cupy.machine.reports is None
+
+
 # ---- budgets
 
 

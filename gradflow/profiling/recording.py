@@ -55,6 +55,7 @@ class Recording(Observer):
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.meter: Meter | None = None
+        self._xp: Any = None  # of what the meter looks at
         self.seconds = 0.0
         self._peaks = {False: 0, True: 0}  # on the host, on the GPU
         self._host = HostMemory()
@@ -85,10 +86,15 @@ class Recording(Observer):
         return self._peaks[self.on_gpu]
 
     def _attach(self) -> None:
-        if self.meter is None and (cuda := backend.loaded()) is not None:
-            self.meter = meter_of(cuda)
-            self.meter.wait()
-            self._used = self.meter.used()
+        """Look at the CUDA backend that is in use now: it may have been loaded, or simulated, since the last call."""
+        cuda = backend.loaded()
+        if cuda is None or cuda.xp is self._xp:
+            return
+        self.settle()
+        self.close()
+        self._xp, self.meter = cuda.xp, meter_of(cuda)
+        self.meter.wait()
+        self._used = self.meter.used()
 
     def _mark(self) -> Any:
         return None if self.meter is None else self.meter.mark()

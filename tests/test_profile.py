@@ -13,7 +13,9 @@ import pytest
 
 import gradflow as gf
 from gradflow import backend, dispatch
+from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError, BudgetExceeded, DeviceError, DTypeError
+from gradflow.op import Op, like_first
 from gradflow.profiling.recording import BETWEEN
 from gradflow.testing import device
 
@@ -453,6 +455,23 @@ def test_a_device_that_is_simulated_inside_the_step_is_the_one_that_is_looked_at
     report = gf.profile(step)
     assert [(row.op, row.launches) for row in report.rows if row.phase] == [("add", 1), ("subtract", 1)]
     assert cupy.machine.reports is None
+
+
+def test_a_wait_after_an_op_that_failed_is_not_lost(counting, monkeypatch):
+    def fail(xp, x, *, out=None):
+        raise ValueError
+
+    monkeypatch.setattr("gradflow.op.OPS", {})  # where the op below enters itself
+    op = Op(name="failing", forward=fail, spec=like_first)
+    x = gf.ones(3, device="cuda")
+
+    def step():
+        with pytest.raises(ValueError):
+            apply(op, x)
+        x.numpy()
+
+    report = gf.profile(step)
+    assert (report.syncs, report.total.to_host) == (1, 1)
 
 
 # ---- budgets

@@ -137,8 +137,8 @@ class Recording(Observer):
 
     def settle(self) -> None:
         """Note what was done since the last call, by no op that ended."""
-        self._inside, self._known = False, NOTHING
-        work = NOTHING if self.meter is None else self.meter.take(NOTHING)
+        known, self._inside, self._known = self._known, False, NOTHING
+        work = NOTHING if self.meter is None else self.meter.take(known)
         if work != NOTHING:
             now = perf_counter() - self._start
             self.calls.append(Call(BETWEEN, "", None, now, 0.0, work, on_gpu=True))
@@ -173,7 +173,7 @@ class Recording(Observer):
             start, stop = call.marks
             if self.device == SIMULATED:
                 call.seconds = 0.0
-            elif self.meter is not None and call.on_gpu and start is not None:
+            elif self.meter is not None and call.on_gpu and start is not None and stop is not None:
                 call.queued = self.meter.between(self._first_mark or start, start), self.meter.between(start, stop)
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from contextlib import ExitStack
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -173,6 +174,25 @@ def test_simulated_cublaslt_objects_to_rows_of_a_gelu_that_are_not_whole_vectors
     aux = bench.filled(*aux_shape("gelu_aux", M, N))
     with pytest.raises(DeviceError, match="INVALID_VALUE"):
         Call(bench, "gelu_aux", aux=aux).change(aux_ld=ld).run()
+
+
+def test_simulated_cublaslt_objects_to_a_call_that_was_spoiled_after_the_heuristic(bench):
+    plan, call = Call(bench).chosen(), Call(bench)
+    plan.problem = plan.problem._replace(d=plan.problem.d._replace(ld=N - 1))
+    with ExitStack() as made:
+        plan.d = plan._layout(made, plan.problem.d)
+        with pytest.raises(DeviceError, match="INVALID_VALUE"):
+            plan.run(call.handle, call.gemm, call.workspace, 0)
+
+
+def test_simulated_cublaslt_objects_to_asking_for_no_algorithm(bench):
+    call = Call(bench)
+    plan, count, preference = call.plan(), ctypes.c_int(), ctypes.c_void_p()
+    bench.library.cublasLtMatmulPreferenceCreate(preference)
+    status = bench.library.cublasLtMatmulAlgoGetHeuristic(
+        call.handle, plan.operation, plan.a, plan.b, plan.d, plan.d, preference, 0, plan.result, count
+    )
+    assert (status, count.value) == (Status.INVALID_VALUE, 0)
 
 
 @pytest.mark.parametrize("part", [slice(1 << 10), slice(8, None)])

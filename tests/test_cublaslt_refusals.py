@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from arena import Bench
+from gradflow.backend import gemm as products
 from gradflow.backend.column_major import RULES, aux_shape
 from gradflow.backend.cublaslt import SIGNATURES, Epilogue, Status, check
 from gradflow.errors import ArgumentError, DeviceError, ShapeError
@@ -49,6 +50,16 @@ def test_cublaslt_leaves_a_product_to_others_if_it_has_no_algorithm_and_asks_onc
     aux, bias = mask(bench), bench.array(N)
     refused(bench, Gemm(**operands(bench), epilogue="relu_aux", aux=aux, bias=bias), heuristics=1)
     assert bench.run(Gemm(**operands(bench), epilogue="relu_aux", aux=aux))
+
+
+def test_cublaslt_forgets_refusals_as_it_forgets_plans(bench, monkeypatch):
+    monkeypatch.setattr(products, "PLANS", 1)
+    bench.library.unsupported = {Epilogue.BIAS}
+    for _ in range(2):
+        assert not bench.run(Gemm(**operands(bench), bias=bench.array(N)))
+        assert bench.run(Gemm(**operands(bench)))
+    assert bench.library.calls["cublasLtMatmulAlgoGetHeuristic"] == 4
+    assert bench.library.alive["operation"] == 1
 
 
 def test_cublaslt_leaves_what_it_does_not_support_to_others(bench):

@@ -87,6 +87,7 @@ _ravel_multi_index = Op(
         sample(Integer((2, 1), 0, 3), Integer((3,), -4, 4), name="getitem", axes=(0, 2), sizes=(3, 4)),
         sample(Integer((0,)), name="take", axes=(1,), sizes=(5,)),
     ),
+    workloads=(sample(Integer((4096,), -1000, 1000), name="take", axes=(0,), sizes=(1000,)),),
 )
 
 
@@ -168,6 +169,10 @@ _scatter_add = Op(
         sample(Real((2,)), Given(1, dtypes.int64), shape=(3, 2), axis=0, deterministic=True),
         sample(Real((0, 2)), Integer((0,)), shape=(3, 2), axis=0, deterministic=False),
     ),
+    workloads=tuple(
+        sample(Real((256, 128)), Integer((256,), 0, 1000), shape=(1000, 128), axis=0, deterministic=deterministic)
+        for deterministic in (True, False)
+    ),
 )
 
 
@@ -212,6 +217,7 @@ _take: Op = Op(
         sample(Real((5, 3)), Given(1, dtypes.int64), axis=1),
         sample(Real((5, 3)), Integer((0,)), axis=0),
     ),
+    workloads=(sample(Real((1000, 64)), Integer((2048,), 0, 1000), axis=0),),
 )
 
 

@@ -162,4 +162,5 @@ _embedding = Op(
         sample(Real((5, 3)), Given([[2, 4], [2, 2]], dtypes.int64)),
         sample(Real((5, 3)), Integer((0,))),
     ),
+    workloads=(sample(Real((1000, 128)), Integer((8, 64), 0, 1000)),),
 )

@@ -246,6 +246,7 @@ _uniform = Op(
     spec=_uniform_spec,
     cuda=_uniform_cuda,
     samples=tuple(sample(STATE, shape=shape, dtype=dtype, low=-1.0, high=2.0) for shape in SHAPES for dtype in FLOATS),
+    workloads=(sample(STATE, shape=(256, 1024), dtype=dtypes.float32, low=-1.0, high=2.0),),
 )
 _normal = Op(
     name="normal",
@@ -253,6 +254,7 @@ _normal = Op(
     spec=_normal_spec,
     cuda=_normal_cuda,
     samples=tuple(sample(STATE, shape=shape, dtype=dtype, mean=1.0, std=2.0) for shape in SHAPES for dtype in FLOATS),
+    workloads=(sample(STATE, shape=(256, 1024), dtype=dtypes.float32, mean=0.0, std=1.0),),
 )
 _randint = Op(
     name="randint",
@@ -260,6 +262,7 @@ _randint = Op(
     spec=lambda state, low, high, shape: Spec(shape, dtypes.int64),
     cuda=_randint_cuda,
     samples=tuple(sample(STATE, low=-3, high=9, shape=shape) for shape in SHAPES),
+    workloads=(sample(STATE, low=-3, high=9, shape=(256, 256)),),
 )
 _permutation = Op(
     name="permutation",
@@ -274,4 +277,5 @@ _dropout: Op = Op(
     vjp=(lambda g, state, p: apply(_dropout, g, state, p=p), None),
     cuda=_dropout_cuda,
     samples=tuple(sample(Real(shape), STATE, p=p) for shape in SHAPES for p in (0.25, 1.0)),
+    workloads=(sample(Real((256, 1024)), STATE, p=0.25),),
 )

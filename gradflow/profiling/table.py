@@ -28,7 +28,8 @@ GPU: list[Column] = [
 NOTES = {
     "cpu": "time is the host's; memory is what arrays made since the beginning hold at most",
     "cuda": "time is the GPU's, from when it could begin to the end; +: CuPy's functions, one launch or more a call",
-    SIMULATED: "simulated: launches, copies, syncs and traffic are exact, and there are no times",
+    SIMULATED: "simulated: launches, copies and syncs are exact, and there are no times; traffic is what own kernels "
+    "moved, and for products and CuPy's functions the sizes of operands",
 }
 
 

@@ -40,6 +40,20 @@ def test_a_simulated_stream_is_current_in_its_block_and_in_its_thread(xp):
     assert stream.use() is xp.cuda.get_current_stream()
 
 
+def test_a_simulated_stream_is_used_on_its_own_device():
+    two = Cupy(devices=2)
+    stream = two.cuda.Stream()
+    with two.cuda.Device(1):
+        with pytest.raises(RuntimeError, match=r"created on \(0\) does not match with the current device \(1\)"):
+            stream.use()
+        with two.cuda.Stream.null:
+            two.zeros(1)
+        assert two.records[-1].device == 1
+        with two.cuda.Stream() as other:
+            assert two.cuda.get_current_stream(1) is other
+            assert two.cuda.get_current_stream(0).ptr == 0
+
+
 def test_simulated_waits_are_recorded(xp):
     stream, event = xp.cuda.Stream(), xp.cuda.Event()
     mark = len(xp.records)
@@ -57,7 +71,9 @@ def test_simulated_waits_are_recorded(xp):
 
 def test_a_simulated_stream_of_somebody_else_is_taken_by_its_pointer(xp):
     stream = xp.cuda.Stream()
-    with xp.cuda.ExternalStream(stream.ptr) as external:
+    with pytest.warns(DeprecationWarning, match="ExternalStream is deprecated"):
+        external = xp.cuda.ExternalStream(stream.ptr)
+    with external:
         assert external == stream
         xp.zeros(2)
     assert xp.records[-1].stream == stream.ptr
@@ -105,8 +121,11 @@ def test_a_simulated_graph_reads_what_is_in_its_arrays_when_it_is_launched(xp):
 
 
 def refused(xp, call, error, match):
+    stream = xp.cuda.Stream(non_blocking=True).use()
     x = xp.ones((2, 2))
-    stream = capturing(xp)
+    _ = [x > 0, xp.ones(2)]
+    del _  # the pool keeps what results will need
+    stream.begin_capture()
     with pytest.raises(error, match=match):
         call(xp, x, stream)
     assert stream.is_capturing()
@@ -126,6 +145,9 @@ def refused(xp, call, error, match):
         lambda xp, x, s: xp.array([1.0]),
         lambda xp, x, s: x.set(np.ones((2, 2))),
         lambda xp, x, s: x.data.copy_from_host(np.ones(4).ctypes.data, 32),
+        lambda xp, x, s: x[x > 0],
+        lambda xp, x, s: xp.nonzero(x),
+        lambda xp, x, s: xp.where(x > 0),
     ],
 )
 def test_a_simulated_capture_refuses_what_would_wait_for_the_host(xp, call):
@@ -149,26 +171,28 @@ def test_a_simulated_capture_refuses_cupys_cublas(xp, call):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda xp, x, s: s.synchronize(),
-        lambda xp, x, s: s.done,
-        lambda xp, x, s: x[x > 0],
-        lambda xp, x, s: xp.nonzero(x),
-        lambda xp, x, s: xp.where(x > 0),
-        lambda xp, x, s: xp.cuda.Device().synchronize(),
-        lambda xp, x, s: s.record().synchronize(),
+        lambda xp, s: s.synchronize(),
+        lambda xp, s: xp.cuda.Device().synchronize(),
+        lambda xp, s: s.record().synchronize(),
+        lambda xp, s: s.done or s.synchronize(),
+        lambda xp, s: s.record().done or s.record().synchronize(),
     ],
 )
 def test_a_simulated_capture_is_spoilt_by_waiting(xp, call):
-    stream = xp.cuda.Stream(non_blocking=True)
-    with stream:
-        x = xp.ones((2, 2))
-        spare = x > 0
-        del spare
-        stream.begin_capture()
-        with pytest.raises(xp.cuda.runtime.CUDARuntimeError, match="cudaErrorStreamCaptureUnsupported"):
-            call(xp, x, stream)
-        with pytest.raises(xp.cuda.runtime.CUDARuntimeError, match="cudaErrorStreamCaptureInvalidated"):
-            stream.end_capture()
+    stream = capturing(xp)
+    with pytest.raises(xp.cuda.runtime.CUDARuntimeError, match=r"StreamCaptureUnsupported|CapturedEvent"):
+        call(xp, stream)
+    with pytest.raises(xp.cuda.runtime.CUDARuntimeError, match="cudaErrorStreamCaptureInvalidated"):
+        stream.end_capture()
+    assert not stream.is_capturing()
+    stream.synchronize()
+
+
+def test_asking_whether_work_is_done_spoils_a_simulated_capture_without_an_error(xp):
+    stream = capturing(xp)
+    assert not stream.done
+    with pytest.raises(xp.cuda.runtime.CUDARuntimeError, match="Invalidated"):
+        stream.end_capture()
 
 
 def test_a_simulated_capture_allocates_from_the_pool_alone(xp):
@@ -202,12 +226,36 @@ def test_a_simulated_graph_whose_memory_was_freed_is_not_replayed(xp):
             graph.launch()
 
 
+def test_what_a_simulated_capture_frees_serves_its_graph_until_another_array_gets_it(xp):
+    stream = xp.cuda.Stream(non_blocking=True)
+    with stream:
+        x, out = xp.ones(100), xp.zeros(100)
+        _ = [x + 1, x + 1]
+        del _
+        stream.begin_capture()
+        for _ in range(3):  # the second and third use the memory of the first's intermediate results again
+            xp.multiply((x + 1) * 2, 3, out=out)
+        graph = stream.end_capture()
+        x.fill(2)
+        graph.launch()
+        graph.launch()
+        assert out[0].tolist() == 18
+        other = xp.zeros(100)
+        with pytest.raises(KernelFault, match="given to another array since"):
+            graph.launch()
+        del other
+        with pytest.raises(KernelFault, match="has been freed since"):
+            graph.launch()
+
+
 def test_the_simulated_default_stream_is_not_captured_and_not_used_beside_a_blocking_capture(xp):
     with pytest.raises(RuntimeError, match="cannot capture on the default"):
         xp.cuda.Stream.null.begin_capture()
     x = xp.ones(3)
     blocking = xp.cuda.Stream()
     blocking.begin_capture()
+    with pytest.raises(xp.cuda.runtime.CUDARuntimeError, match="StreamCaptureImplicit"):
+        xp.cuda.Stream.null.is_capturing()
     with pytest.raises(xp.cuda.runtime.CUDARuntimeError, match="StreamCaptureImplicit"):
         x.fill(2)
     with pytest.raises(xp.cuda.runtime.CUDARuntimeError, match="Invalidated"):

@@ -48,7 +48,7 @@ class Array(Methods):
         self.base = None
         if memptr is None:
             self._block = machine.device.pool.allocate(math.prod(shape) * dtype.itemsize)
-            self._a = machine.host(self._block.ptr, shape, dtype, order)
+            self._a = machine.contents.view(self._block.ptr, shape, dtype, order)
         else:
             self._block = memptr.mem
             self._a = machine.memory.view(memptr.ptr, shape, dtype, strides)
@@ -60,14 +60,14 @@ class Array(Methods):
         new.base = None
         machine = cls._xp.machine
         new._block = machine.device.pool.allocate(math.prod(shape) * dtype.itemsize)
-        new._a = machine.host(new._block.ptr, shape, dtype, order)
+        new._a = machine.contents.view(new._block.ptr, shape, dtype, order)
         return new
 
     def _like(self, a: Any) -> Any:
         """The view of the same memory that ``a`` is."""
         new = object.__new__(type(self))
         if not a.flags.writeable:  # NumPy's precaution for broadcast views and diagonals, which CuPy has not
-            a = self._xp.machine.memory.view(self._xp.machine.address(a), a.shape, a.dtype, a.strides)
+            a = self._xp.machine.memory.view(self._xp.machine.contents.address(a), a.shape, a.dtype, a.strides)
         new._a = a
         new._block = self._block
         new.base = self if self.base is None else self.base
@@ -124,7 +124,7 @@ class Array(Methods):
         return self._xp.cuda.MemoryPointer(self._block, self._address() - self._block.ptr)
 
     def _address(self) -> int:
-        return int(self._xp.machine.address(self._a) if self._a.size else self._block.ptr)
+        return int(self._xp.machine.contents.address(self._a) if self._a.size else self._block.ptr)
 
     @property
     def device(self) -> Any:

@@ -181,7 +181,7 @@ def _uploaded(xp: Any, host: Any) -> Any:
     if machine.capture(queue) is not None:
         raise RuntimeError(CAPTURING)
     new = xp.ndarray._empty(host.shape, host.dtype, "F" if host.flags.fnc else "C")
-    machine.log.add(Record("copy_h2d", "array", host.nbytes, queue.ptr, queue.device_id))
+    machine.log.add(Record("copy_h2d", "array", host.nbytes, queue.ptr, machine.device.number))
     machine.store(new, host)
     return new
 

@@ -69,7 +69,7 @@ def _prepared(xp: Any, a: Any, parts: tuple[Any, ...]) -> tuple[tuple[Any, ...],
             continue
         each = part if isinstance(part, xp.ndarray) else xp.array(np.asarray(part, *_index_dtype(part)))
         if each.dtype.kind == "b":
-            xp.machine.synchronize(name="mask")
+            xp.machine.read_back("mask")
         elif each.dtype.kind not in "iu":
             raise IndexError("arrays used as indices must be of integer or boolean type")
         prepared.append(_Place(len(arrays)))
@@ -167,7 +167,7 @@ def take_along_axis(xp: Any, a: Any, indices: Any, axis: Any) -> Any:
 
 def nonzero(xp: Any, a: Any) -> tuple[Any, ...]:
     """The indices of what is not zero; how many there are is read back, which waits for it."""
-    xp.machine.synchronize(name="nonzero")
+    xp.machine.read_back("nonzero")
     count = max(a.ndim, 1)
     places = [xp.machine.compute("nonzero", lambda x, i=i: np.atleast_1d(x).nonzero()[i], (a,)) for i in range(count)]
     return tuple(places)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradflow.testing.ptx.faults import KernelFault
-from gradflow.testing.ptx.memory import BASE, Memory
-from gradflow.testing.simulated.conversion import converted
+from gradflow.testing.ptx.memory import Memory
+from gradflow.testing.simulated.contents import Contents
 from gradflow.testing.simulated.graph import Capture, Node
 from gradflow.testing.simulated.log import Log, Record
-from gradflow.testing.simulated.status import CUDARuntimeError
+from gradflow.testing.simulated.status import CAPTURING, CUDARuntimeError
 
 if TYPE_CHECKING:
     from gradflow.testing.ptx import Report
@@ -46,7 +45,7 @@ class Machine:
 
     def __init__(self, devices: int, capacity: int) -> None:
         self.memory = Memory(min(ARENA, max(devices, 1) * capacity * 2 + (1 << 28)))
-        self._origin = self.memory.bytes.__array_interface__["data"][0] - BASE
+        self.contents = Contents(self.memory)
         self.log = Log()
         self.processors = [Processor(number, capacity) for number in range(devices)]
         self.streams: weakref.WeakValueDictionary[int, Queue] = weakref.WeakValueDictionary()
@@ -90,9 +89,9 @@ class Machine:
         chosen: dict[int, Queue] = self._local.__dict__.get("streams") or {}
         return chosen.get(processor.number, processor.null)
 
-    def set_stream(self, stream: Queue) -> None:
-        """Make ``stream`` the current one of its device in this thread."""
-        self._local.__dict__.setdefault("streams", {})[stream.device_id] = stream
+    def set_stream(self, device: int, stream: Queue) -> None:
+        """Make ``stream`` the current one of a device in this thread."""
+        self._local.__dict__.setdefault("streams", {})[device] = stream
 
     def stream_at(self, pointer: int) -> Queue:
         """The stream of the current device with this pointer."""
@@ -113,20 +112,23 @@ class Machine:
         if stream is None:
             stream = self.stream(device)
         if stream.ptr == 0 and self.capturing:
-            self._refuse_default_stream()
-        return stream
-
-    def _refuse_default_stream(self) -> None:
-        """The default stream waits for all streams but non-blocking ones, so also for one that is capturing."""
-        for capture in self.capturing.values():
-            if not capture.origin.is_non_blocking and capture.origin.device_id == self.device.number:
+            capture = self.blocking_capture()
+            if capture is not None:
                 capture.valid = False
                 raise CUDARuntimeError("cudaErrorStreamCaptureImplicit")
+        return stream
+
+    def blocking_capture(self) -> Capture | None:
+        """A capture on the current device that keeps its default stream from being used: one of a blocking stream."""
+        for capture in self.capturing.values():
+            if not capture.origin.is_non_blocking and capture.origin.device_id == self.device.number:
+                return capture
+        return None
 
     def enqueue(self, kind: str, name: str, nbytes: int, work: Callable[[], Any], stream: Queue | None = None) -> None:
         """Do ``work`` now, or, if the stream is capturing, whenever the graph is launched."""
         stream = self.begin(stream)
-        record = Record(kind, name, nbytes, stream.ptr, stream.device_id)
+        record = Record(kind, name, nbytes, stream.ptr, self.device.number)
         capture = self.capture(stream)
         if capture is not None:
             capture.add(Node(record, work))
@@ -158,7 +160,7 @@ class Machine:
         if capture is not None:
             capture.valid = False
             raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
-        self.log.add(Record("sync", name, 0, stream.ptr, stream.device_id))
+        self.log.add(Record("sync", name, 0, stream.ptr, self.device.number))
 
     def compute(
         self, name: str, function: Callable[..., Any], operands: Sequence[Any], out: Any = None, kind: str = "kernel"
@@ -183,7 +185,7 @@ class Machine:
             result = np.asarray(function(*views))
         if out is None:
             out = self.ndarray._empty(result.shape, result.dtype)
-        record = Record(kind, name, nbytes + result.nbytes, queue.ptr, queue.device_id)
+        record = Record(kind, name, nbytes + result.nbytes, queue.ptr, self.device.number)
         if capture is not None:
             self._capture(capture, record, function, views, [x for x in operands if type(x) is self.ndarray], out)
             return out
@@ -201,25 +203,13 @@ class Machine:
 
         def replay() -> None:
             for a, each in blocks:
-                self._check_alive(record.name, each)
-                self._check_written(record.name, a, each)
-            self._check_alive(record.name, allocation)
+                self.contents.check_alive(record.name, each, capture)
+                self.contents.check_written(record.name, a, each)
+            self.contents.check_alive(record.name, allocation, capture)
             with np.errstate(all="ignore"):
-                self._write(out_view, allocation, np.asarray(function(*views)))
+                self.contents.write(out_view, allocation, np.asarray(function(*views)))
 
         capture.add(Node(record, replay))
-
-    # ---- device memory as NumPy sees it
-
-    def host(self, address: int, shape: Any, dtype: Any, order: Any = "C") -> Any:
-        """Device memory as a NumPy array."""
-        if address == 0:
-            return np.empty(shape, dtype)
-        return np.ndarray(shape, dtype, self.memory.bytes, address - BASE, order=order)
-
-    def address(self, a: Any) -> int:
-        """The device address of a NumPy view of device memory."""
-        return int(a.__array_interface__["data"][0] - self._origin)
 
     def readable(self, x: Any) -> Any:
         """The device array ``x`` as NumPy sees it, if it is of the current device and has been written."""
@@ -230,47 +220,20 @@ class Machine:
                 f"array device = {block.device_id} while current = {self.device.number}"
             )
         if not block._allocation.complete:
-            self._check_written("read", x._a, block._allocation)
+            self.contents.check_written("read", x._a, block._allocation)
         return x._a
 
     def store(self, x: Any, result: Any) -> None:
         """Write ``result``, converted as CUDA converts, into the device array ``x``."""
-        self._write(x._a, x._block._allocation, result)
+        self.contents.write(x._a, x._block._allocation, result)
 
-    def _write(self, a: Any, allocation: Any, result: Any) -> None:
-        a[...] = converted(result, a.dtype)
-        if not allocation.complete:
-            if a.nbytes == allocation.size and a.flags.forc:
-                allocation.complete = True
-                self.memory.written[allocation.start : allocation.start + a.nbytes] = 1
-            elif a.size:
-                self._bytes_written(a)[...] = 1
-
-    def _bytes_written(self, a: Any) -> Any:
-        """Whether each byte of ``a`` has been written: an array with one more dimension, the bytes of an element."""
-        return np.ndarray(
-            (*a.shape, a.itemsize), np.uint8, self.memory.written, self.address(a) - BASE, (*a.strides, 1)
-        )
-
-    def _check_written(self, name: str, a: Any, allocation: Any) -> None:
-        if allocation.complete or a.size == 0:
-            return
-        if not self._bytes_written(a).all():
-            raise KernelFault(
-                "uninitialised read",
-                f"{name}: {a.shape} of {a.dtype} at {self.address(a):#x} is read before all of it has been written; "
-                "xp.empty leaves memory as it was",
-            )
-        if a.nbytes == allocation.size and a.flags.forc:
-            allocation.complete = True
-
-    def _check_alive(self, name: str, allocation: Any) -> None:
-        if allocation.size and self.memory.allocations.get(allocation.start) is not allocation:
-            raise KernelFault(
-                "use after free",
-                f"graph: {name!r} was captured on the array at {BASE + allocation.start:#x}, whose memory has been "
-                "freed since; keep every array of a graph as long as the graph",
-            )
+    def read_back(self, name: str, nbytes: int = 8, stream: Queue | None = None) -> None:
+        """Wait and copy a few bytes to the host: which CuPy refuses during a capture, before CUDA would."""
+        queue = self.begin(stream)
+        if self.capture(queue) is not None:
+            raise RuntimeError(CAPTURING)
+        self.synchronize(queue, name)
+        self.log.add(Record("copy_d2h", name, nbytes, queue.ptr, self.device.number))
 
     # ---- memory of a device, as cudaMalloc gives it
 

@@ -34,7 +34,7 @@ def searchsorted(xp: Any, a: Any, v: Any, side: Any = "left", sorter: Any = None
 
 def bincount(xp: Any, x: Any, weights: Any = None, minlength: Any = None) -> Any:
     """How often each number occurs; the largest is read back, which waits for it."""
-    xp.machine.synchronize(name="bincount")
+    xp.machine.read_back("bincount")
     return xp.machine.compute("bincount", lambda each, w: np.bincount(each, w, minlength or 0), (x, weights))
 
 

@@ -8,6 +8,7 @@ from gradflow.testing.ptx.memory import BASE, Allocation
 from gradflow.testing.simulated.status import CUDARuntimeError, OutOfMemoryError
 
 if TYPE_CHECKING:
+    from gradflow.testing.simulated.graph import Capture
     from gradflow.testing.simulated.machine import Machine, Processor
     from gradflow.testing.simulated.stream import Queue
 
@@ -17,7 +18,7 @@ UNIT = 512
 class Block:
     """Memory that is in use; it returns to its pool when nothing refers to it any more."""
 
-    __slots__ = ("__weakref__", "_allocation", "_pool", "_stream", "device_id", "ptr", "size")
+    __slots__ = ("__weakref__", "_allocation", "_capture", "_pool", "_stream", "device_id", "ptr", "size")
 
     def __init__(
         self, ptr: int, size: int, device_id: int, allocation: Allocation, pool: Pool | None = None, stream: int = 0
@@ -26,6 +27,7 @@ class Block:
         self.size = size
         self.device_id = device_id
         self._allocation = allocation
+        self._capture: Capture | None = None  # what it was allocated in
         self._pool = pool
         self._stream = stream
 
@@ -38,13 +40,15 @@ class Pool:
     """The memory of one device that CuPy holds: used by arrays, or free and kept for the next ones.
 
     A block that was freed serves only a request of the same size in units, on the same stream. (CuPy's pool also cuts
-    and joins blocks.) Its address is not given out again at once: who uses it after it was freed, is caught.
+    and joins blocks.) Its address is not given out again at once: who uses it after it was freed, is caught. Only what
+    is freed during a capture stays where it is, for the graph, until it is given to the next array.
     """
 
     def __init__(self, machine: Machine, device: Processor) -> None:
         self.machine = machine
         self.device = device
         self.free: dict[tuple[int, int], int] = {}  # (stream, bytes): blocks
+        self.resting: dict[tuple[int, int], list[Allocation]] = {}  # of the free ones, those freed during a capture
         self.used_bytes = self.free_bytes = self.limit = 0
 
     def allocate(self, nbytes: int) -> Block:
@@ -65,8 +69,22 @@ class Pool:
         else:
             self._grow(size)
         self.used_bytes += size
-        address = machine.memory.allocate(nbytes)
-        return Block(address, nbytes, device.number, machine.memory.allocations[address - BASE], self, stream)
+        resting = self.resting.get((stream, size))
+        address = self._reuse(resting.pop(), nbytes) if resting else machine.memory.allocate(nbytes)
+        block = Block(address, nbytes, device.number, machine.memory.allocations[address - BASE], self, stream)
+        block._capture = machine.capturing.get(stream)
+        machine.contents.blocks[address] = block
+        return block
+
+    def _reuse(self, resting: Allocation, nbytes: int) -> int:
+        """The address of ``nbytes`` in place of a block that was freed during a capture."""
+        memory = self.machine.memory
+        if resting.size != nbytes:
+            memory.free(BASE + resting.start)
+            return memory.allocate(nbytes)
+        memory.allocations[resting.start] = Allocation(resting.start, nbytes)
+        memory.written[resting.start : resting.start + nbytes] = 0
+        return BASE + resting.start
 
     def _grow(self, size: int) -> None:
         """Take ``size`` bytes from the device, if need be after giving back what is free, as CuPy does."""
@@ -84,7 +102,11 @@ class Pool:
         self.used_bytes -= size
         self.free_bytes += size
         self.free[stream, size] = self.free.get((stream, size), 0) + 1
-        self.machine.memory.free(address)
+        if stream in self.machine.capturing:
+            allocation = self.machine.memory.allocations[address - BASE]
+            self.resting.setdefault((stream, size), []).append(allocation)
+        else:
+            self.machine.memory.free(address)
 
     def free_all_blocks(self, stream: int | None = None) -> None:
         """Give free blocks back to the device: all, or those of one stream."""
@@ -93,6 +115,8 @@ class Pool:
                 for _ in range(self.free.pop((owner, size))):
                     self.free_bytes -= size
                     self.machine.give_back(self.device, size)
+                for allocation in self.resting.pop((owner, size), []):
+                    self.machine.memory.free(BASE + allocation.start)
 
 
 class MemoryPool:

@@ -24,6 +24,7 @@ STATUS = {
         906,
         "operation would make the legacy stream depend on a capturing blocking stream",
     ),
+    "cudaErrorCapturedEvent": (907, "operation not permitted on an event last recorded in a capturing stream"),
     "cudaErrorIllegalState": (401, "the operation cannot be performed in the present state"),
 }
 

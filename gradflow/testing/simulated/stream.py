@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from gradflow.testing.simulated.graph import Capture, Graph
@@ -26,47 +27,51 @@ class Queue:
         self.device_id = device_id
         self.is_non_blocking = non_blocking
         self.priority = 0
+        self._device = 0  # where it was made the current one
         self._before: list[Queue] = []
 
     def __cuda_stream__(self) -> tuple[int, int]:
         return 0, self.ptr
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Queue) and (self.ptr, self.device_id) == (other.ptr, other.device_id)
+        return isinstance(other, Queue) and self.ptr == other.ptr
 
     def __hash__(self) -> int:
-        return hash((self.ptr, self.device_id))
+        return self.ptr
 
     def __enter__(self) -> Queue:
-        self._before.append(self._machine.stream(self._machine.processors[self.device_id]))
+        self._before.append(self._machine.stream())
         return self.use()
 
     def __exit__(self, *error: object) -> None:
-        self._machine.set_stream(self._before.pop())
+        self._machine.set_stream(self._device, self._before.pop())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.ptr} (device {self.device_id})>"
 
     def use(self) -> Queue:
-        """Make this the current stream of its device."""
-        self._machine.set_stream(self)
+        """Make this the current stream of its device, which must be the current device."""
+        current = self._machine.device.number
+        if self.device_id not in (-1, current):
+            raise RuntimeError(
+                f"The device that the stream is created on ({self.device_id}) does not match with the current device "
+                f"({current})"
+            )
+        self._device = current
+        self._machine.set_stream(current, self)
         return self
 
     @property
     def done(self) -> bool:
         """Whether all work is done; asking spoils a capture."""
-        self._refuse_capture()
-        return True
+        capture = self._machine.capture(self)
+        if capture is not None:
+            capture.valid = False
+        return capture is None
 
     def synchronize(self) -> None:
         """Wait until all work is done; not during a capture."""
         self._machine.synchronize(self)
-
-    def _refuse_capture(self) -> None:
-        capture = self._machine.capture(self)
-        if capture is not None:
-            capture.valid = False
-            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
 
     def record(self, event: Event | None = None) -> Event:
         """Note in ``event``, a new one by default, how far this stream is."""
@@ -113,7 +118,9 @@ class Queue:
         return self._graph._of(capture.nodes)
 
     def is_capturing(self) -> bool:
-        """Whether the stream is capturing."""
+        """Whether the stream is capturing; the default stream is not even asked while a blocking stream is."""
+        if self.ptr == 0 and self._machine.blocking_capture() is not None:
+            raise CUDARuntimeError("cudaErrorStreamCaptureImplicit")
         return self.ptr in self._machine.capturing
 
     def launch_host_func(self, callback: Any, arg: Any) -> None:
@@ -129,7 +136,8 @@ class Stream(Queue):
     def __init__(
         self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: Any = None
     ) -> None:
-        super().__init__(0 if null else 2 if ptds else next(_handles), self._machine.device.number, non_blocking)
+        pointer = 0 if null else 2 if ptds else next(_handles)
+        super().__init__(pointer, -1 if null or ptds else self._machine.device.number, non_blocking)
         self.priority = priority or 0
         if self.ptr:
             self._machine.streams[self.ptr] = self
@@ -137,8 +145,7 @@ class Stream(Queue):
     @classmethod
     def from_external(cls, obj: Any) -> Stream:
         """The stream of another library, which has ``__cuda_stream__``."""
-        described = obj.__cuda_stream__
-        _, pointer = described() if callable(described) else described
+        _, pointer = obj.__cuda_stream__()
         stream = cls.__new__(cls)
         Queue.__init__(stream, pointer, cls._machine.device.number, False)
         cls._machine.streams.setdefault(pointer, stream)
@@ -149,7 +156,9 @@ class ExternalStream(Queue):
     """A stream that somebody else made, by its pointer."""
 
     def __init__(self, ptr: int, device_id: int = -1) -> None:
-        super().__init__(ptr, device_id if device_id >= 0 else self._machine.device.number, False)
+        message = "ExternalStream is deprecated. Use Stream.from_external() instead"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        super().__init__(ptr, device_id, False)
 
 
 class Event:
@@ -165,9 +174,8 @@ class Event:
 
     @property
     def done(self) -> bool:
-        """Whether the work before the event is done."""
-        self._refuse_capture()
-        return True
+        """Whether the work before the event is done; asking spoils a capture."""
+        return not self._spoils_capture()
 
     def record(self, stream: Queue | None = None) -> None:
         """Note how far ``stream``, the current one by default, is."""
@@ -175,14 +183,14 @@ class Event:
 
     def synchronize(self) -> None:
         """Wait for the work before the event; not during its capture."""
-        self._refuse_capture()
+        if self._spoils_capture():
+            raise CUDARuntimeError("cudaErrorCapturedEvent")
         self._machine.synchronize(self._stream, "event")
 
-    def _refuse_capture(self) -> None:
-        if (
-            self._capture is not None
-            and self._stream is not None
-            and self._machine.capture(self._stream) is self._capture
-        ):
-            self._capture.valid = False
-            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
+    def _spoils_capture(self) -> bool:
+        """Whether the event belongs to a capture, which asking for it makes invalid."""
+        capture = self._capture
+        if capture is None or self._machine.capture(capture.origin) is not capture:
+            return False
+        capture.valid = False
+        return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 
-from gradflow.tensor import Tensor
+from gradflow.tensor import Tensor, copied
 
 
 class GradientSlot:
@@ -23,7 +23,7 @@ class GradientSlot:
         """The memory, to be overwritten."""
         held = None if self.lent is None else self.lent()
         if held is not None:
-            held.data = held.data.copy()
+            held.data = copied(held.data)
             self.lent = None
         return self.tensor
 

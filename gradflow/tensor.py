@@ -235,6 +235,13 @@ def moved(array: Any, device: Device) -> Any:
     return backend_for(device).asarray(array, None, device)
 
 
+def copied(array: Any) -> Any:
+    """A copy of ``array`` on its own device, whichever is the current one."""
+    backend = backend_of(array)
+    with backend.on(backend.device_of(array)):
+        return array.copy()
+
+
 def _array(data: Any, wanted: DType | None) -> Any:
     if hasattr(data, "__cuda_array_interface__"):
         xp = cuda_backend().xp

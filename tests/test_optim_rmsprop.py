@@ -62,7 +62,7 @@ def test_a_variance_that_rounding_made_negative_is_zero():
     for _ in range(60):  # the same gradient: its variance goes to 0, and by rounding beyond
         w.grad = gf.tensor(np.linspace(0.1, 0.9, 64, dtype=np.float32))
         optimizer.step()
-    square, mean = (optimizer.param_groups[0].segments[0].of(w, name) for name in ("square_avg", "grad_avg"))
+    square, mean = (optimizer.param_groups[0].segments[0].of(w, name).data for name in ("square_avg", "grad_avg"))
     assert (square - mean * mean).min() < 0
     assert np.isfinite(w.data).all()
 

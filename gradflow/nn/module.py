@@ -12,7 +12,7 @@ from gradflow.errors import ArgumentError, DTypeError, GradflowError
 from gradflow.nn.parameter import Parameter
 from gradflow.nn.state import LoadedKeys, load
 from gradflow.nn.trail import join, locate
-from gradflow.tensor import Tensor, TensorLike, check_differentiable
+from gradflow.tensor import Tensor, TensorLike, check_differentiable, copied
 
 Kind = TypeVar("Kind")
 
@@ -148,7 +148,7 @@ class Module:
         >>> list(nn.Sequential(nn.Linear(2, 3), nn.ReLU()).state_dict())
         ['0.weight', '0.bias']
         """
-        return {name: Tensor(value.data.copy()) for name, value in self._state().items()}
+        return {name: Tensor(copied(value.data)) for name, value in self._state().items()}
 
     def load_state_dict(self, state: Mapping[str, TensorLike], strict: bool = True) -> LoadedKeys:
         """Write ``state`` into the parameters and buffers of the same names: all of it, or nothing.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradflow.tensor import Tensor, TensorLike, check_differentiable, tensor
+from gradflow.tensor import Tensor, TensorLike, check_differentiable, copied, tensor
 
 
 class Parameter(Tensor):
@@ -25,7 +25,7 @@ class Parameter(Tensor):
         given = tensor(data)
         if requires_grad:
             check_differentiable(given.dtype)
-        super().__init__(given.data.copy(), requires_grad)
+        super().__init__(copied(given.data), requires_grad)
 
     def __reduce__(self) -> tuple[Any, ...]:  # a copy has the values, and neither the gradient nor its place
         return type(self), (self.data, self.requires_grad)

@@ -43,11 +43,12 @@ class Arena:
         self.gradients = zeros_like(self.values)
         for p, start, stop in zip(parameters, stops, stops[1:], strict=False):
             shape, end = p.data.shape, start + p.data.size
-            home = self.values.data[start:end].reshape(shape)
-            home[...] = p.data
-            p.data = home
+            home = Tensor(self.values.data[start:end].reshape(shape))
+            with recording(False):
+                home.copy_(p)
+            p.data = home.data
             gradient = Tensor(self.gradients.data[start:end].reshape(shape))
-            p.grad_slot = Slot(self, Tensor(home), gradient, start, stop)
+            p.grad_slot = Slot(self, home, gradient, start, stop)
 
 
 class Run(NamedTuple):

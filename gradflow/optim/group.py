@@ -11,7 +11,7 @@ from gradflow.device import Device
 from gradflow.errors import ArgumentError, StateKeyError
 from gradflow.mode import recording
 from gradflow.optim.arena import Run, runs, slot_of
-from gradflow.tensor import Tensor, tensor
+from gradflow.tensor import Tensor, copied, tensor
 
 
 def runs_of_equal(key: Iterable[Any], parameters: list[Tensor]) -> list[Run]:
@@ -37,12 +37,12 @@ class Segment:
         first, last = slot_of(run.parameters[0]), slot_of(run.parameters[-1])
         part = slice(first.start - origin, last.stop - origin)
         state = {name: Tensor(each.data[part]) for name, each in self.state.items()}
-        return Segment(run, Tensor(self.step.data.copy()), state)
+        return Segment(run, Tensor(copied(self.step.data)), state)
 
-    def of(self, p: Tensor, name: str) -> Any:
-        """The part of the state ``name`` that belongs to ``p``, in its shape; an array, not a copy."""
+    def of(self, p: Tensor, name: str) -> Tensor:
+        """The part of the state ``name`` that belongs to ``p``, in its shape; not a copy."""
         start = slot_of(p).start - slot_of(self.run.parameters[0]).start
-        return self.state[name].data[start : start + p.size].reshape(p.shape)
+        return Tensor(self.state[name].data[start : start + p.size].reshape(p.shape))
 
 
 class ParamGroup(MutableMapping[str, Any]):

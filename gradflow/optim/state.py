@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gradflow.errors import CheckpointError
 from gradflow.mode import recording
 from gradflow.optim.group import ParamGroup, Segment, runs_of_equal
-from gradflow.tensor import Tensor, tensor
+from gradflow.tensor import Tensor, copied, tensor
 
 if TYPE_CHECKING:
     from gradflow.optim.optimizer import Optimizer
@@ -36,8 +36,8 @@ def _parameters(optimizer: Optimizer) -> list[Tensor]:
 
 
 def _entry(segment: Segment, p: Tensor) -> dict[str, Tensor]:
-    kept = {name: Tensor(segment.of(p, name).copy()) for name in segment.state}
-    return {"step": Tensor(segment.step.data.copy()), **kept}
+    kept = {name: segment.of(p, name) for name in segment.state}
+    return {name: Tensor(copied(x.data)) for name, x in {"step": segment.step, **kept}.items()}
 
 
 def load_state(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
@@ -65,7 +65,7 @@ def _copy(group: ParamGroup, entries: dict[int, Mapping[str, Any]]) -> None:
             entry = entries[id(p)]
             segment.step.copy_(float(entry["step"]))
             for name in segment.state.keys() & entry.keys():
-                Tensor(segment.of(p, name)).copy_(tensor(entry[name], p.dtype, p.device))
+                segment.of(p, name).copy_(tensor(entry[name], p.dtype, p.device))
 
 
 def _check(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:

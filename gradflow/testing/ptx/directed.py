@@ -11,7 +11,6 @@ import numpy as np
 from gradflow.testing.ptx.access import LOCAL_WINDOW, SHARED_WINDOW, WINDOW
 from gradflow.testing.ptx.arithmetic import fma_f4, fma_f8, maximum_nan, two_product, two_sum, widen_bf16
 
-
 NEAREST: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "sub": np.subtract,

@@ -220,11 +220,17 @@ def joined(groups: list[Group], live: list[int]) -> Group:
 
 
 def _merged(values: list[Any], groups: list[Group], order: Any) -> Any:
+    """One register of several groups: still a scalar where all have the same, None where none has set it."""
     given = next((value for value in values if value is not None), None)
-    if given is None:
-        return None
-    if all(value is not None and value.ndim == 0 and value.tobytes() == given.tobytes() for value in values):
+    if given is None or all(value is given for value in values):
+        if given is None or not given.ndim:
+            return given
+    elif not any(value is None or value.ndim for value in values) and len({v.tobytes() for v in values}) == 1:
         return given
-    parts = [np.broadcast_to(given if v is None else v, group.n) for v, group in zip(values, groups, strict=True)]
+    nothing = given.dtype.type(0)  # for those who have not set the register, and do not care
+    parts = []
+    for value, group in zip(values, groups, strict=True):
+        scalar = value is None or not value.ndim
+        parts.append(np.full(group.n, nothing if value is None else value) if scalar else value)
     whole = np.concatenate(parts)
     return whole if order is None else whole.take(order)

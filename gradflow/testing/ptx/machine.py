@@ -236,7 +236,7 @@ class Launch:
         )
 
     def region(self, space: str) -> Region:
-        """Shared or local memory."""
+        """Shared memory, local memory, or the arguments of calls ("private")."""
         if space not in self._regions:
             size, owners = self.kernel.local_size, self.shape.threads
             if space == "shared":

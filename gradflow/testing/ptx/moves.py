@@ -261,7 +261,7 @@ def place(t: Translator, i: Instruction, operand: str) -> tuple[str, str, str]:
     """The end of the name of the access function, the arguments for the space, and the address."""
     space = {"const": "global", "param": "global"}.get(space_of(i), space_of(i))
     if space_of(i) == "param" and operand.strip("[]").split("+")[0] in t.local_params:
-        space = "local"
+        space = "private"  # the arguments of a call, which a GPU has in registers
     name, offset = t.address(operand)
     if space == "global":
         return "global", "", f"{name}, {offset} - BASE"

@@ -87,7 +87,7 @@ class History:
         against = ~self.atomic[at] if event.strong else np.ones(len(at), bool)
         if event.kind == "store":
             value = _bits(event, row, column, self.size)
-            against &= value != self.value[at]
+            against &= self.atomic[at] | (value != self.value[at])  # the same value twice is no harm
             self._within(time, event, at, thread, row, value)
         self._require(time, event, thread, row, at, writer, np.where(against, when, -1))
         last = np.append(at[1:] != at[:-1], True)

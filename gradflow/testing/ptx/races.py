@@ -132,10 +132,11 @@ def _own_bytes(part: list[tuple[int, Event]], space: str) -> bool:
     """Whether all bytes are touched by one thread each."""
     size = min(event.width for _, event in part)
     spans = [event.span() for _, event in part]
+    stride = stride_of(part)
     low = 0 if space == "shared" else min(span[0] for span in spans) // size
-    high = part[0][1].shape.blocks * stride_of(part) if space == "shared" else max(span[1] for span in spans)
+    high = part[0][1].shape.blocks * stride if space == "shared" else max(span[1] for span in spans)
     owner = np.full(high // size + 1 - low, -1, np.int64)
-    placed = [(cells(event, size, space, stride_of(part)) - low, event.threads + event.first) for _, event in part]
+    placed = [(cells(event, size, space, stride) - low, event.threads + event.first) for _, event in part]
     for where, threads in placed:
         owner[where] = threads[:, None]
     return all((owner[where] == threads[:, None]).all() for where, threads in placed)

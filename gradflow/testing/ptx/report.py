@@ -84,7 +84,7 @@ class Report:
     def settle(self) -> None:
         """Work out the counts of the accesses taken so far, and forget the accesses."""
         for event in self._events:
-            if event.kind == "fence":
+            if event.kind == "fence" or event.space == "private":
                 continue
             if event.space == "shared":
                 self._conflicts += bank_conflicts(event)

@@ -159,8 +159,8 @@ class Translator:
         if not have:
             self.emit(f"{self.variable[name]} = R[{self.index[name]}]")
             if name in self.undefined:  # on some path: what it holds there does not matter, if it is used at all
-                kind = self.home[name].replace("?", "bool")
-                self.emit(f"if {self.variable[name]} is None: {self.variable[name]} = {self.constant(np.dtype(kind).type(0))}")
+                zero = self.constant(np.dtype(self.home[name].replace("?", "bool")).type(0))
+                self.emit(f"if {self.variable[name]} is None: {self.variable[name]} = {zero}")
             have[self.home[name]] = self.variable[name]
         if code not in have:
             given = next(iter(have))

@@ -111,6 +111,13 @@ def test_cublaslt_leaves_stacks_that_repeat_their_result_or_run_backwards_to_oth
     refused(bench, Gemm(a[::-1], b, out))
 
 
+@pytest.mark.parametrize("name", ["bias", "bias_grad"])
+@pytest.mark.parametrize("other", [lambda b: b.array(N, dtype="f8"), lambda b: b.array(2 * N)[::2]])
+def test_cublaslt_leaves_a_bias_that_steps_or_has_another_dtype_to_others(bench, name, other):
+    epilogue = "none" if name == "bias" else "bgrad_b"
+    refused(bench, Gemm(**operands(bench), epilogue=epilogue, **{name: other(bench)}))
+
+
 def test_cublaslt_leaves_adding_after_an_activation_to_others(bench):
     refused(bench, Gemm(**operands(bench), epilogue="relu", accumulate=True))
 
@@ -189,18 +196,15 @@ def test_an_epilogue_without_its_arrays_or_with_others_is_told(bench, given, mes
 
 
 @pytest.mark.parametrize("name", ["bias", "bias_grad"])
-@pytest.mark.parametrize(
-    "wrong", [lambda b: b.array(N + 1), lambda b: b.array(N, dtype="f8"), lambda b: b.array(2 * N)[::2]]
-)
-def test_a_bias_that_does_not_fit_is_told(bench, name, wrong):
+def test_a_bias_that_does_not_fit_is_told(bench, name):
     epilogue = "none" if name == "bias" else "bgrad_b"
-    with pytest.raises(ShapeError, match="must be 7 contiguous float32"):
-        bench.run(Gemm(**operands(bench), epilogue=epilogue, **{name: wrong(bench)}))
+    with pytest.raises(ShapeError, match=r"must have 7 elements, not shape \(8,\)"):
+        bench.run(Gemm(**operands(bench), epilogue=epilogue, **{name: bench.array(N + 1)}))
 
 
 def test_the_gradient_of_a_bias_is_as_long_as_the_rows_that_bgrad_a_sums(bench):
     assert bench.run(Gemm(**operands(bench), epilogue="bgrad_a", bias_grad=bench.filled(M)))
-    with pytest.raises(ShapeError, match="must be 5 contiguous"):
+    with pytest.raises(ShapeError, match="must have 5 elements"):
         bench.run(Gemm(**operands(bench), epilogue="bgrad_a", bias_grad=bench.filled(N)))
 
 

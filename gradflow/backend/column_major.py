@@ -88,26 +88,32 @@ def column_major(gemm: Gemm, tf32: bool) -> Problem | None:
     A transposed view costs nothing. Raises ShapeError for operands that do not fit together and ArgumentError for an
     epilogue without what belongs to it.
     """
-    a, b, out = gemm.a, gemm.b, gemm.out
     rule = _rule(gemm)
     _check_shapes(gemm)
-    kind = TYPES.get(out.dtype.name)
-    if kind is None or a.dtype != out.dtype or b.dtype != out.dtype:
+    aux_ld = _aux_ld(gemm, rule)
+    a, b = _matrix(gemm.b, gemm.transpose_b), _matrix(gemm.a, gemm.transpose_a)
+    d = _matrix(gemm.out, False)
+    if not _suits(gemm, rule) or a is None or b is None or d is None or d.transposed:
         return None
-    if out.ndim == 3 and (rule.aux or rule.sums):
+    batch = gemm.out.shape[0] if gemm.out.ndim == 3 else 1
+    if batch > 1 and d.stride == 0:
         return None
-    if gemm.aux is not None and gemm.aux.data.ptr % AUX_ALIGNMENT:
-        return None
-    if gemm.accumulate and gemm.epilogue not in _LINEAR:
-        return None  # cuBLASLt would add before the epilogue
-    first, second, result = _matrix(b, gemm.transpose_b), _matrix(a, gemm.transpose_a), _matrix(out, False)
-    if first is None or second is None or result is None or result.transposed:
-        return None
-    batch = out.shape[0] if out.ndim == 3 else 1
-    if batch > 1 and result.stride == 0:
-        return None
+    kind = TYPES[gemm.out.dtype.name]
     epilogue = rule.plain if gemm.bias is None or rule.with_bias is None else rule.with_bias
-    return Problem(first, second, result, batch, kind, _compute(kind, tf32), epilogue, _aux_ld(gemm, rule))
+    return Problem(a, b, d, batch, kind, _compute(kind, tf32), epilogue, aux_ld)
+
+
+def _suits(gemm: Gemm, rule: Rule) -> bool:
+    """Whether cuBLASLt has the dtype and the epilogue, and may read the vectors and aux."""
+    vectors = [x for x in (gemm.bias, gemm.bias_grad) if x is not None]
+    dtype = gemm.out.dtype
+    if dtype.name not in TYPES or any(x.dtype != dtype for x in (gemm.a, gemm.b, *vectors)):
+        return False
+    if not all(x.flags.c_contiguous for x in vectors) or (gemm.aux is not None and gemm.aux.data.ptr % AUX_ALIGNMENT):
+        return False
+    if gemm.out.ndim == 3 and (rule.aux or rule.sums):
+        return False
+    return not gemm.accumulate or gemm.epilogue in _LINEAR  # it would add before the epilogue, not after
 
 
 def _compute(kind: Type, tf32: bool) -> Compute:
@@ -157,15 +163,10 @@ def _check_shapes(gemm: Gemm) -> None:
         raise ShapeError(f"{describe(gemm)}: sums over {a[-1]} and over {b[-2]} terms")
     size = gemm.out.shape[-2 if RULES[gemm.epilogue].sums == "rows" else -1]
     for vector in (gemm.bias, gemm.bias_grad):
-        if vector is not None and not (vector.shape == (size,) and vector.dtype == gemm.out.dtype and _packed(vector)):
+        if vector is not None and vector.shape != (size,):
             raise ShapeError(
-                f"{describe(gemm)}: the bias or its gradient must be {size} contiguous {gemm.out.dtype}, "
-                f"not {tuple(vector.shape)} of {vector.dtype}"
+                f"{describe(gemm)}: the bias or its gradient must have {size} elements, not shape {tuple(vector.shape)}"
             )
-
-
-def _packed(vector: Array) -> bool:
-    return bool(vector.shape[0] <= 1 or vector.strides[0] == vector.itemsize)
 
 
 def _aux_ld(gemm: Gemm, rule: Rule) -> int:

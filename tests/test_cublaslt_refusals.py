@@ -103,6 +103,7 @@ def test_cublaslt_leaves_sizes_of_more_than_31_bits_to_others(bench):
 def test_cublaslt_leaves_stacks_with_an_extra_array_to_others(bench):
     a, b, out = bench.array(3, M, K), bench.array(3, K, N), bench.array(3, M, N)
     refused(bench, Gemm(a, b, out, epilogue="bgrad_b", bias_grad=bench.array(N)))
+    refused(bench, Gemm(a, b, out, epilogue="relu_aux", aux=bench.filled(3, M, 16, dtype="u1", value=0)))
 
 
 def test_cublaslt_leaves_stacks_that_repeat_their_result_or_run_backwards_to_others(bench):

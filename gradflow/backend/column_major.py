@@ -171,7 +171,7 @@ def _check_shapes(gemm: Gemm) -> None:
 
 def _aux_ld(gemm: Gemm, rule: Rule) -> int:
     """Elements, bits of a mask, from one row of ``aux`` to the next; 0 without one."""
-    if gemm.aux is None:
+    if gemm.aux is None or gemm.out.ndim == 3:
         return 0
     shape = aux_shape(gemm.epilogue, *gemm.out.shape)
     dtype = "uint8" if rule.aux == "mask" else gemm.out.dtype

@@ -9,8 +9,10 @@ from gradflow.launch import LIMIT, THREADS, VECTOR, Launch, Scratch, Tickets, co
 from gradflow.shapes import Axes, Shape
 
 WARP = 32
-BLOCKS = 528  # enough for any GPU: four for each processor of an H100
-MANY_ROWS = BLOCKS // 2 * THREADS // WARP  # so many warps, one for each row, keep a GPU busy
+BUSY = 264  # blocks: two for each processor of an H100
+FULL = 1056  # blocks: as many as its processors hold at a time
+ROWS = 4  # that a thread should add, before more blocks than BUSY are worth what they write for one another
+MANY_ROWS = BUSY * THREADS // WARP  # so many warps, one for each row, keep a GPU busy
 LARGEST_GRID = 65535  # in its second and third dimension
 
 
@@ -29,8 +31,9 @@ def strips(matrices: int, rows: int, columns: int, dtype: DType) -> Strips:
     across = -(-vectors // WARP)
     lanes = -(-vectors // across)
     depth = THREADS // lanes
-    down = max(1, min(rows // depth, BLOCKS // (across * matrices)))
-    share = -(-rows // down)
+    most = rows // depth  # blocks of a strip, if a thread adds one row
+    wanted = max(BUSY, min(FULL, matrices * across * most // ROWS))
+    share = rows // max(1, min(most, -(-wanted // (matrices * across))))
     down = -(-rows // share)
     scratch, tickets = None, None
     if down > 1:

@@ -122,7 +122,7 @@ def rounded(x: Fraction, kind: str, mode: str = "rn") -> float:
     value = (floor + up) * unit
     if value >= Fraction(2) ** (high + 1):
         largest = float((2 - Fraction(2) ** (1 - precision)) * Fraction(2) ** high)
-        value_float = inf if mode == "rn" or (mode == "rp") == (x > 0) and mode != "rz" else largest
+        value_float = inf if mode == "rn" or (mode != "rz" and (mode == "rp") == (x > 0)) else largest
     else:
         value_float = float(value)
     return value_float if x > 0 else -value_float

@@ -174,14 +174,15 @@ def test_a_comparison_combines_with_a_predicate_and_gives_its_opposite() -> None
     given = ("s32", a), ("s32", b), ("s32", c)
     extra = ".reg .pred %p; .reg .pred %q; .reg .pred %r; .reg .b32 %s;"
     for name, want in {"and": (a < b) & (c > 0), "or": (a < b) | (c > 0), "xor": (a < b) ^ (c > 0)}.items():
-        text = f"setp.gt.s32 %p, c, 0; setp.lt.{name}.s32 %q|%r, a, b, %p; selp.u32 %s, 1, 0, %q; selp.u32 d, 2, 0, %r; or.b32 d, d, %s;"
+        text = f"setp.gt.s32 %p, c, 0; setp.lt.{name}.s32 %q|%r, a, b, %p;"
+        text += "selp.u32 %s, 1, 0, %q; selp.u32 d, 2, 0, %r; or.b32 d, d, %s;"
         got = instruction(text, "u32", *given, extra=extra)
         opposite = {"and": (a >= b) & (c > 0), "or": (a >= b) | (c > 0), "xor": (a >= b) ^ (c > 0)}[name]
         np.testing.assert_array_equal(got, want + 2 * opposite)
         negated = text.replace(", %p;", ", !%p;", 1)
         got = instruction(negated, "u32", *given, extra=extra)
-        want = {"and": (a < b) & (c <= 0), "or": (a < b) | (c <= 0), "xor": (a < b) ^ (c <= 0)}[name]
-        np.testing.assert_array_equal(got & 1, want)
+        other = {"and": (a < b) & (c <= 0), "or": (a < b) | (c <= 0), "xor": (a < b) ^ (c <= 0)}[name]
+        np.testing.assert_array_equal(got & 1, other)
 
 
 def test_set_and_slct_and_cnot() -> None:

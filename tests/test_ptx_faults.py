@@ -28,7 +28,8 @@ def test_a_load_past_the_end_names_line_thread_address_and_allocation() -> None:
     assert error.address is not None
     base = error.address - 256
     assert str(error) == (
-        f"out of bounds: load of 4 bytes at {error.address:#x}, 0 bytes past the end of the 256 bytes allocated at {base:#x}"
+        f"out of bounds: load of 4 bytes at {error.address:#x}, 0 bytes past the end of the 256 bytes"
+        f" allocated at {base:#x}"
         " (kernel k, at kernels/wrong.cu:2, block (0, 0, 0), thread (63, 0, 0))"
     )
     assert isinstance(error, GradflowError) and isinstance(error, RuntimeError)

@@ -102,8 +102,10 @@ C: st.global.u32 [%rd1], %r2; ret; }"""
 
 def test_device_functions_that_stay_calls_take_and_return_structs() -> None:
     before = """struct P { float a[3]; int b; double c; };
-        __noinline__ __device__ float power(float x, int n) { float r = 1; for (int k = 0; k < n; k++) r *= x; return r; }
-        __noinline__ __device__ P make(float x) { P p; p.a[0] = x; p.a[1] = power(x, 2); p.a[2] = -x; p.b = 7; p.c = x; return p; }"""
+        __noinline__ __device__ float power(float x, int n) { float r = 1; for (int k = 0; k < n; k++) r *= x;
+          return r; }
+        __noinline__ __device__ P make(float x) { P p; p.a[0] = x; p.a[1] = power(x, 2); p.a[2] = -x; p.b = 7;
+          p.c = x; return p; }"""
     x = np.random.default_rng(3).standard_normal(90).astype(np.float32)
     layout = np.dtype([("a", "f4", 3), ("b", "i4"), ("c", "f8")], align=True)
     given = np.array((([1, 2, 3]), 4, 0.5), layout).tobytes()
@@ -165,8 +167,10 @@ def test_shared_memory_static_and_dynamic() -> None:
 def test_lanes_of_a_warp_shuffle_scan_and_vote(arch: str) -> None:
     x = np.random.default_rng(6).integers(0, 10, 96).astype(np.int32)
     source = """extern "C" __global__ void k(const int* x, unsigned* out) {
-        const unsigned all = 0xffffffffu; int v = x[threadIdx.x], lane = threadIdx.x % 32; unsigned* o = out + threadIdx.x * 9;
-        int sum = v; for (int d = 1; d < 32; d *= 2) { int other = __shfl_up_sync(all, sum, d); if (lane >= d) sum += other; }
+        const unsigned all = 0xffffffffu; int v = x[threadIdx.x], lane = threadIdx.x % 32;
+          unsigned* o = out + threadIdx.x * 9;
+        int sum = v; for (int d = 1; d < 32; d *= 2) { int other = __shfl_up_sync(all, sum, d);
+          if (lane >= d) sum += other; }
         o[0] = sum; o[1] = __shfl_down_sync(all, v, 3, 8); o[2] = __shfl_sync(all, v, lane * 7 + 1, 16);
         o[3] = __ballot_sync(all, v > 5); o[4] = __any_sync(all, v > 8) * 2 + __all_sync(all, v < 9);
         o[5] = __match_any_sync(all, v); o[6] = __popc(__activemask());
@@ -197,9 +201,12 @@ def test_a_part_of_a_warp_shuffles_under_its_own_mask_in_a_branch() -> None:
 
 def test_reductions_of_a_warp() -> None:
     x = np.random.default_rng(7).integers(-100, 100, 64).astype(np.int32)
-    source = """extern "C" __global__ void k(const int* x, int* out) { const unsigned all = 0xffffffffu; int v = x[threadIdx.x];
-        int* o = out + 6 * threadIdx.x; o[0] = __reduce_add_sync(all, v); o[1] = __reduce_min_sync(all, v); o[2] = __reduce_max_sync(all, v);
-        o[3] = __reduce_and_sync(all, (unsigned)v); o[4] = __reduce_or_sync(all, (unsigned)v); o[5] = __reduce_xor_sync(all, (unsigned)v); }"""
+    source = """extern "C" __global__ void k(const int* x, int* out) {
+        const unsigned all = 0xffffffffu; int v = x[threadIdx.x];
+        int* o = out + 6 * threadIdx.x; o[0] = __reduce_add_sync(all, v); o[1] = __reduce_min_sync(all, v);
+          o[2] = __reduce_max_sync(all, v);
+        o[3] = __reduce_and_sync(all, (unsigned)v); o[4] = __reduce_or_sync(all, (unsigned)v);
+          o[5] = __reduce_xor_sync(all, (unsigned)v); }"""
     got, _ = launch(source, x, out=((64, 6), "i4"), threads=64)
     functions = [np.add, np.minimum, np.maximum, np.bitwise_and, np.bitwise_or, np.bitwise_xor]
     want = np.stack([np.repeat(f.reduce(x.reshape(2, 32), 1), 32) for f in functions], 1)
@@ -208,17 +215,21 @@ def test_reductions_of_a_warp() -> None:
 
 def test_barriers_that_count_votes_of_the_block() -> None:
     source = """extern "C" __global__ void k(int* out) { int p = threadIdx.x % 3 == 0;
-        out[threadIdx.x] = __syncthreads_count(p) * 4 + (__syncthreads_or(p) != 0) * 2 + (__syncthreads_and(p) != 0); }"""
+        int any = __syncthreads_or(p) != 0, all = __syncthreads_and(p) != 0;
+        out[threadIdx.x] = __syncthreads_count(p) * 4 + any * 2 + all; }"""
     got, _ = launch(source, out=(100, "i4"), threads=100)
     assert (got == 34 * 4 + 2).all()
 
 
 def test_atomic_operations_of_all_kinds() -> None:
     x = np.random.default_rng(8).integers(0, 1000, 500).astype(np.int32)
-    source = """extern "C" __global__ void k(int* cell, const int* x, unsigned long long* wide, float* f, double* d, int* seen) {
+    source = """extern "C" __global__ void k(
+        int* cell, const int* x, unsigned long long* wide, float* f, double* d, int* seen) {
         int i = blockIdx.x * blockDim.x + threadIdx.x; if (i >= 500) return; int v = x[i];
-        atomicAdd(cell, v); atomicMin(cell + 1, v); atomicMax(cell + 2, v); atomicAnd(cell + 3, v | 0x10000); atomicOr(cell + 4, v);
-        atomicXor(cell + 5, v); atomicInc((unsigned*)cell + 6, 299u); atomicSub(cell + 7, v); atomicCAS(cell + 8, 0, v + 1);
+        atomicAdd(cell, v); atomicMin(cell + 1, v); atomicMax(cell + 2, v); atomicAnd(cell + 3, v | 0x10000);
+          atomicOr(cell + 4, v);
+        atomicXor(cell + 5, v); atomicInc((unsigned*)cell + 6, 299u); atomicSub(cell + 7, v);
+          atomicCAS(cell + 8, 0, v + 1);
         atomicAdd(wide, (unsigned long long)v << 30); atomicAdd(f, 0.5f); atomicAdd(d, (double)v);
         seen[atomicAdd(cell + 9, 1)] = i; atomicExch(cell + 10, 7); }"""
     start = np.array([0, 999, -1, -1, 0, 0, 0, 0, 0, 0, 0], np.int32)
@@ -240,9 +251,11 @@ def test_64_bit_division_by_a_routine_and_other_integers() -> None:
     rng = np.random.default_rng(9)
     a, b = rng.integers(-(2**63), 2**63 - 1, 120), rng.integers(-(2**40), 2**40, 120)
     b[b == 0] = 3
-    body = "out[i] = which == 0 ? a[i] / b[i] : which == 1 ? a[i] % b[i] : which == 2 ? __mul64hi(a[i], b[i]) : (long long)((unsigned long long)a[i] / (unsigned long long)b[i]);"
+    body = "out[i] = which == 0 ? a[i] / b[i] : which == 1 ? a[i] % b[i] : which == 2 ? __mul64hi(a[i], b[i]) :"
+    body += "(long long)((unsigned long long)a[i] / (unsigned long long)b[i]);"
     for which in range(4):
-        source = f'extern "C" __global__ void k(const long long* a, const long long* b, int n, int which, long long* out) {{ {HERE} if (i >= n) return; {body} }}'
+        parameters = "const long long* a, const long long* b, int n, int which, long long* out"
+        source = f'extern "C" __global__ void k({parameters}) {{ {HERE} if (i >= n) return; {body} }}'
         got, _ = launch(source, a, b, np.int32(120), np.int32(which), out=(120, "i8"), blocks=2, threads=64)
         for x, y, result in zip(a.tolist(), b.tolist(), got.tolist(), strict=True):
             quotient = abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1)
@@ -280,7 +293,9 @@ def test_blocks_and_grids_of_three_dimensions() -> None:
     source = """extern "C" __global__ void k(int* out) {
         int b = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
         int t = (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
-        out[b * blockDim.x * blockDim.y * blockDim.z + t] = threadIdx.x + 10 * threadIdx.y + 100 * threadIdx.z + 1000 * blockIdx.x + 10000 * blockIdx.y + 100000 * blockIdx.z; }"""
+        int thread = threadIdx.x + 10 * threadIdx.y + 100 * threadIdx.z;
+        int block = blockIdx.x + 10 * blockIdx.y + 100 * blockIdx.z;
+        out[b * blockDim.x * blockDim.y * blockDim.z + t] = thread + 1000 * block; }"""
     got, _ = launch(source, out=((3, 2, 4, 2, 3, 5), "i4"), blocks=(4, 2, 3), threads=(5, 3, 2))
     index = np.indices((3, 2, 4, 2, 3, 5))
     scale = np.array([100000, 10000, 1000, 100, 10, 1]).reshape(6, 1, 1, 1, 1, 1, 1)
@@ -313,9 +328,11 @@ def test_vectors_of_all_widths_are_loaded_and_stored() -> None:
 
 def test_a_generic_pointer_may_point_anywhere() -> None:
     source = """__device__ int g[32];
-        extern "C" __global__ void k(const int* x, int* out) { __shared__ int s[32]; int l[4] = {1, 2, 3, (int)threadIdx.x};
+        extern "C" __global__ void k(const int* x, int* out) { __shared__ int s[32];
+          int l[4] = {1, 2, 3, (int)threadIdx.x};
           s[threadIdx.x] = 100 + threadIdx.x; g[threadIdx.x] = 200; __syncthreads();
-          int which = threadIdx.x % 4; const int* p = which == 0 ? x + threadIdx.x : which == 1 ? s + threadIdx.x : which == 2 ? l + 3 : g + threadIdx.x;
+          int which = threadIdx.x % 4; const int* p = which == 0 ? x + threadIdx.x : which == 1 ?
+            s + threadIdx.x : which == 2 ? l + 3 : g + threadIdx.x;
           const int* volatile hidden = p;
           out[threadIdx.x] = *hidden; }"""
     x = np.arange(32, dtype=np.int32) * 3
@@ -329,7 +346,8 @@ def test_philox_gives_the_vectors_of_random123() -> None:
         unsigned c[4], key[2]; for (int j = 0; j < 4; j++) c[j] = counters[threadIdx.x * 6 + j];
         key[0] = counters[threadIdx.x * 6 + 4]; key[1] = counters[threadIdx.x * 6 + 5];
         for (int r = 0; r < 10; r++) {
-          unsigned h0 = __umulhi(0xD2511F53u, c[0]), l0 = 0xD2511F53u * c[0], h1 = __umulhi(0xCD9E8D57u, c[2]), l1 = 0xCD9E8D57u * c[2];
+          unsigned h0 = __umulhi(0xD2511F53u, c[0]), l0 = 0xD2511F53u * c[0],
+            h1 = __umulhi(0xCD9E8D57u, c[2]), l1 = 0xCD9E8D57u * c[2];
           unsigned n0 = h1 ^ c[1] ^ key[0], n2 = h0 ^ c[3] ^ key[1]; c[0] = n0; c[1] = l1; c[2] = n2; c[3] = l0;
           key[0] += 0x9E3779B9u; key[1] += 0xBB67AE85u; }
         for (int j = 0; j < 4; j++) out[threadIdx.x * 4 + j] = c[j]; }"""

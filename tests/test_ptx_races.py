@@ -105,7 +105,8 @@ def test_bytes_and_halves_next_to_each_other_are_no_race() -> None:
 
 
 def test_blocks_do_not_see_what_another_writes() -> None:
-    body = "if (t == 0) out[blockIdx.x] = 1; __syncthreads(); out[gridDim.x + blockIdx.x] = out[(blockIdx.x + 1) % gridDim.x];"
+    body = """if (t == 0) out[blockIdx.x] = 1; __syncthreads();
+        out[gridDim.x + blockIdx.x] = out[(blockIdx.x + 1) % gridDim.x];"""
     error = fault(kernel(body), X, out=(10, "f4"), blocks=5, threads=64)
     assert error.kind == "data race" and "in different blocks" in str(error)
 
@@ -151,7 +152,7 @@ def test_the_last_block_by_ticket_may_read_what_the_others_wrote(blocks: int) ->
 @pytest.mark.parametrize("blocks", [3, 300])
 @pytest.mark.parametrize("without", [1, 2, 4])
 def test_the_last_block_needs_both_fences_and_the_barrier_before_the_ticket(without: int, blocks: int) -> None:
-    with pytest.raises(ptx.KernelFault, match="data race: load of 4 bytes .* in different blocks"):
+    with pytest.raises(ptx.KernelFault, match=r"data race: load of 4 bytes .* in different blocks"):
         last_block(without, blocks)
 
 

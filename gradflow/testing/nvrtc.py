@@ -27,7 +27,10 @@ class Compiled(NamedTuple):
 
 
 class Resources(NamedTuple):
-    """What ptxas gives a kernel: registers a thread, and bytes of stack, spills, static shared and constant memory."""
+    """What ptxas gives a kernel: registers a thread, and bytes of stack, spills, static shared and constant memory.
+
+    ``constant`` is 0 from sm_90 on, for which ptxas does not say.
+    """
 
     registers: int
     stack: int

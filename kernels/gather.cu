@@ -50,12 +50,12 @@ scatter_add_fast(const T* __restrict__ x, const int64* __restrict__ indices, Acc
 // Zeros with x added at ``indices`` along the axis, in order: the same bits in every run, and on the CPU.
 //
 // A cell is a vector of a row of out, and one thread's to write. A block looks through all indices, a tile at a time,
-// for those of the rows that its cells are in.
+// for those of the rows that its cells are in, and marks them by bits, in which their order is kept.
 template <typename T>
 __global__ void __launch_bounds__(THREADS)
 scatter_add(const T* __restrict__ x, const int64* __restrict__ indices, T* __restrict__ out, int64* fault, int op, int before, int size, int after, int count) {
-  constexpr int width = Vector<T>::WIDTH, each = 4, tile = each * THREADS;  // each thread reads so many indices
-  __shared__ uint32 readers[THREADS / WARP];  // a bit for each that read an index of interest
+  constexpr int width = Vector<T>::WIDTH, tile = WARP * WARP;
+  __shared__ uint32 marks[WARP];
   __shared__ int rows[tile];
   uint32 columns = (after + width - 1) / width, cells = before * columns;  // of a row
   uint32 first = blockIdx.x * THREADS, cell = first + threadIdx.x;
@@ -64,29 +64,25 @@ scatter_add(const T* __restrict__ x, const int64* __restrict__ indices, T* __res
   for (uint32 i = cell; i < uint32(count); i += gridDim.x * THREADS) row_of(indices[i], size, fault, op, i);
   Acc<T> sum[width] = {};
   for (int start = 0; start < count; start += tile) {
-    bool mine = false;
 #pragma unroll
-    for (int k = 0; k < each; k++) {
-      int at = threadIdx.x * each + k;
+    for (int k = 0; k < tile / THREADS; k++) {
+      int at = k * THREADS + threadIdx.x;
       int64 index = start + at < count ? indices[start + at] : -1;
-      bool inside = index >= lowest && index <= highest;
-      rows[at] = inside ? int(index) : -1;
-      mine |= inside;
+      rows[at] = int(index);
+      uint32 bits = __ballot_sync(ALL, index >= lowest && index <= highest);
+      if (at % WARP == 0) marks[at / WARP] = bits;
     }
-    uint32 bits = __ballot_sync(ALL, mine);
-    if (threadIdx.x % WARP == 0) readers[threadIdx.x / WARP] = bits;
     __syncthreads();
-    for (int warp = 0; warp < THREADS / WARP; warp++)
-      for (bits = readers[warp]; bits; bits &= bits - 1) {
-        int reader = warp * WARP + __ffs(bits) - 1;
-#pragma unroll 1
-        for (int at = reader * each; at < (reader + 1) * each; at++) {
-          if (rows[at] != row) continue;
-          Vector<T> part = load_part(x + (outer * count + start + at) * after + column, after - column);
+    for (uint32 groups = __ballot_sync(ALL, marks[threadIdx.x % WARP] != 0); groups; groups &= groups - 1) {
+      int group = __ffs(groups) - 1;
+      for (uint32 bits = marks[group]; bits; bits &= bits - 1) {
+        int at = group * WARP + __ffs(bits) - 1;
+        if (rows[at] != row) continue;
+        Vector<T> part = load_part(x + (outer * count + start + at) * after + column, after - column);
 #pragma unroll
-          for (int k = 0; k < width; k++) sum[k] += load(part.at[k]);
-        }
+        for (int k = 0; k < width; k++) sum[k] += load(part.at[k]);
       }
+    }
     __syncthreads();
   }
   if (row >= size) return;

@@ -1,14 +1,19 @@
 // Philox4x32-10 (Salmon et al., Parallel random numbers, SC 2011): the words of gradflow/ops/philox.py, bit for bit.
 
+// The low and the high half of a b, by one instruction: left to itself, the compiler uses two, or computes in 64 bits.
+__device__ __forceinline__ uint2 product(uint32 a, uint32 b) {
+  uint2 halves;
+  asm("{ .reg .u64 whole; mul.wide.u32 whole, %2, %3; mov.b64 {%0, %1}, whole; }"
+      : "=r"(halves.x), "=r"(halves.y) : "r"(a), "r"(b));
+  return halves;
+}
+
 // four random words for a counter
 __device__ __forceinline__ uint4 philox(uint4 counter, uint2 key) {
 #pragma unroll
   for (int round = 0; round < 10; round++) {
-    uint32 x = counter.x, z = counter.z;
-    counter.x = __umulhi(z, 0xCD9E8D57) ^ counter.y ^ key.x;
-    counter.y = z * 0xCD9E8D57;
-    counter.z = __umulhi(x, 0xD2511F53) ^ counter.w ^ key.y;
-    counter.w = x * 0xD2511F53;
+    uint2 p = product(counter.x, 0xD2511F53), q = product(counter.z, 0xCD9E8D57);
+    counter = {q.y ^ counter.y ^ key.x, q.x, p.y ^ counter.w ^ key.y, p.x};
     key.x += 0x9E3779B9u;  // the fractions of the golden ratio and of the square root of 3
     key.y += 0xBB67AE85u;
   }

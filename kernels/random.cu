@@ -157,10 +157,16 @@ dropout(const T* __restrict__ x, const uint64* __restrict__ state, T* __restrict
   int first = (blockIdx.x * THREADS + threadIdx.x) * width;
   if (first >= n) return;
   Vector<T> result = load_part(x + first, n - first);
-  auto words = draw<width>(state, first);
+  constexpr int count = width < 4 ? width : 4;
   bool some = !(least >> 32);
 #pragma unroll
-  for (int k = 0; k < width; k++)
-    result.at[k] = store<T>(words.at[k] >= uint32(least) && some ? load(result.at[k]) * scale : Acc<T>(0));
+  for (int i = 0; i < width; i += count) {
+    auto words = draw<count>(state, first + i);
+#pragma unroll
+    for (int k = 0; k < count; k++) {
+      bool kept = words.at[k] >= uint32(least) && some;
+      result.at[i + k] = store<T>(kept ? load(result.at[i + k]) * scale : Acc<T>(0));
+    }
+  }
   store_part(out + first, n - first, result);
 }

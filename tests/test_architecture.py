@@ -25,7 +25,7 @@ LAYERS = """
     mode determinism mutations site tensor slot tape dispatch
     ops
     transforms nn optim serialize data
-    cuda profiling testing explanation train
+    cuda profiling explanation train testing
     cli
     gradflow
 """

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gradflow as gf
-from gradflow.backend import backend_for, kernels
+from gradflow.backend import backend_for, kernels, launcher
 from gradflow.backend import cuda as cuda_module
 from gradflow.device import Device
 from gradflow.errors import DeviceError, DTypeError, GradientError, IndexOutOfRange, KernelError, MissingExtraError
@@ -184,7 +184,7 @@ def test_an_index_out_of_range_raises_at_the_next_wait_and_once(cuda):
 
 
 def launch(kernel: str, *arguments: Any, dtype: Any = gf.float32) -> None:
-    backend_for(Device("cuda")).launch(Launch(kernel, dtype, 1, 256, arguments))
+    backend_for(Device("cuda")).launcher.launch(Launch(kernel, dtype, 1, 256, arguments))
 
 
 def test_arguments_that_do_not_fit_the_signature_are_refused(cuda):
@@ -205,9 +205,9 @@ def test_arguments_that_do_not_fit_the_signature_are_refused(cuda):
 
 def test_a_kernel_that_does_not_compile_names_its_file_and_line(simulated, monkeypatch):
     broken = '#line 1 "kernels/broken.cu"\n\n__global__ void broken(int n) { n = undefined_name; }\n'
-    monkeypatch.setattr(cuda_module, "source", lambda: broken)
-    monkeypatch.setattr(cuda_module, "expressions", lambda dtype: ("broken",))
-    monkeypatch.setattr(cuda_module, "signatures", lambda: {"broken": kernels.Signature("broken", False, ())})
+    monkeypatch.setattr(launcher, "source", lambda: broken)
+    monkeypatch.setattr(launcher, "expressions", lambda dtype: ("broken",))
+    monkeypatch.setattr(launcher, "signatures", lambda: {"broken": kernels.Signature("broken", False, ())})
     with (
         device.simulated_cuda(),
         pytest.raises(KernelError, match=r"(?s)broken: .*kernels/broken\.cu\(2\).*undefined_name"),
@@ -275,7 +275,7 @@ def test_without_nvrtc_the_error_says_what_to_install(simulated):
         raise RuntimeError("CuPy failed to load libnvrtc.so.12")
 
     with pytest.raises(MissingExtraError, match=r"sigmoid<float>: .*NVRTC.*libnvrtc.*gradflow\[cuda12\]"):
-        simulated._compiled(SimpleNamespace(get_function=get_function), "sigmoid<float>")
+        simulated.launcher._compiled(SimpleNamespace(get_function=get_function), "sigmoid<float>")
 
 
 # ---- memory

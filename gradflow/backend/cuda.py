@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
 from typing import Any
 
-import numpy as np
-
 from gradflow.backend import cublaslt
-from gradflow.backend.faults import Faults
 from gradflow.backend.gemm import Matmul
-from gradflow.backend.kernels import OPTIONS, expressions, signatures, source
+from gradflow.backend.launcher import Launcher, Place, failures
 from gradflow.backend.matmul_precision import get_float32_matmul_precision
 from gradflow.device import Device
 from gradflow.dtypes import DType, int64
-from gradflow.errors import DeviceError, KernelError, MissingExtraError, OutOfMemory
-from gradflow.launch import FAULT, THREADS, Fault, Gemm, Launch, Scratch, Table, Tickets, Zeroed, fault_code
+from gradflow.errors import DeviceError, MissingExtraError, OutOfMemory
+from gradflow.launch import FAULT, THREADS, Gemm, Launch, fault_code
 from gradflow.op import Op, Spec
 
 Array = Any
-
-TABLES = 256  # kept at a time
 
 
 class CudaBackend:
@@ -34,16 +28,11 @@ class CudaBackend:
 
     def __init__(self, xp: Any, library: Any) -> None:
         self.xp = xp
-        self._products = None if library is None else Matmul(xp, library)
-        self._workspaces: dict[tuple[int, int], Any] = {}
         self.devices: int = xp.cuda.runtime.getDeviceCount()
-        self._functions: dict[tuple[int, str, DType | None], Any] = {}
-        self._modules: dict[tuple[int, DType | None], Any] = {}
-        self._tickets: dict[tuple[int, int], Any] = {}
-        self._tables: dict[tuple[tuple[int, int], bytes], Any] = {}
-        self._faults: dict[int, Faults] = {}
-        self.launches = 0  # kernels and products queued so far; what CuPy launches for a reference is not known
-        self._failures = (xp.cuda.runtime.CUDARuntimeError, xp.cuda.driver.CUDADriverError)
+        self.launcher = Launcher(xp)
+        self._products = None if library is None else Matmul(xp, library)
+        self._workspaces: dict[Place, Any] = {}
+        self._failures = failures(xp)
 
     # ---- ops
 
@@ -80,88 +69,17 @@ class CudaBackend:
     def do(self, work: Launch | Gemm) -> bool:
         """Queue ``work`` on the current stream; False if it is a product that cuBLASLt has no way to compute."""
         if isinstance(work, Launch):
-            self.launch(work)
+            self.launcher.launch(work)
             return True
         if self._products is None:
             return False
-        key = self._place()
-        if key not in self._workspaces:
-            self._workspaces[key] = self._products.workspace()
+        place = self.launcher.place()
+        if place not in self._workspaces:
+            self._workspaces[place] = self._products.workspace()
         tf32 = get_float32_matmul_precision() == "high"
-        done = self._products.run(work, key[1], self._workspaces[key], tf32)
-        self.launches += done
+        done = self._products.run(work, place.stream, self._workspaces[place], tf32)
+        self.launcher.launches += done
         return done
-
-    def launch(self, work: Launch) -> None:
-        """Queue a kernel on the current stream. Raises KernelError if it does not compile or arguments do not fit."""
-        held: list[Any] = []  # scratch memory: it may go back to the pool once the launch is queued behind its users
-        arguments = signatures()[work.kernel].typed(work.arguments, work.dtype, partial(self._address, held))
-        blocks = (work.blocks,) if isinstance(work.blocks, int) else work.blocks
-        self._function(work.kernel, work.dtype)(blocks, (work.threads,), arguments, shared_mem=work.shared)
-        self.launches += 1
-
-    def _address(self, held: list[Any], x: Any) -> int:
-        if isinstance(x, Scratch):
-            held.append(self.xp.cuda.alloc(x.bytes))
-            return int(held[-1].ptr)
-        if isinstance(x, Tickets):
-            return self._counters(x.counters)
-        if isinstance(x, Zeroed):
-            x.array.fill(0)
-            return int(x.array.data.ptr)
-        if isinstance(x, Table):
-            return self._uploaded(x)
-        if isinstance(x, Fault):
-            return self._fault_record().address()
-        return int(x.data.ptr)
-
-    def _counters(self, count: int) -> int:
-        """Zeroed counters; launches on one stream run one after another and may share them."""
-        key = self._place()
-        counters = self._tickets.get(key)
-        if counters is None or counters.size < count:
-            counters = self._tickets[key] = self.xp.zeros(max(count, 1024), "int32")
-        return int(counters.data.ptr)
-
-    def _uploaded(self, table: Table) -> int:
-        """``table`` in device memory; kept by its content, since the same arrays are updated step after step."""
-        numbers = np.array([[_number(x) for x in row] for row in table.rows], np.int64)
-        key = self._place(), numbers.tobytes()
-        if key not in self._tables:
-            if len(self._tables) >= TABLES:
-                self._tables.clear()
-            self._tables[key] = self.xp.asarray(numbers)
-        return int(self._tables[key].data.ptr)
-
-    def _function(self, kernel: str, dtype: DType | None) -> Any:
-        key = (self._current(), kernel, dtype)
-        function = self._functions.get(key)
-        if function is None:
-            function = self._compiled(self._module(dtype), signatures()[kernel].expression(dtype))
-            self._functions[key] = function
-        return function
-
-    def _compiled(self, module: Any, expression: str) -> Any:
-        try:
-            return module.get_function(expression)
-        except self.xp.cuda.compiler.CompileException as error:
-            raise KernelError(f"{expression}: the CUDA kernels do not compile: {error}") from error
-        except self._failures:
-            raise
-        except (ImportError, OSError, RuntimeError) as error:  # how CuPy says that it has not found the library
-            raise MissingExtraError(
-                f"{expression}: kernels are compiled by NVRTC, and CuPy cannot load it ({error}); "
-                'pip install "gradflow[cuda12]" or, for CUDA 13, "gradflow[cuda13]"'
-            ) from error
-
-    def _module(self, dtype: DType | None) -> Any:
-        """The program of all kernels for ``dtype``; CuPy compiles it when first used, and keeps it on disk."""
-        key = (self._current(), dtype)
-        if key not in self._modules:
-            self._modules[key] = self.xp.RawModule(
-                code=source(), options=OPTIONS, name_expressions=expressions(dtype), backend="nvrtc"
-            )
-        return self._modules[key]
 
     # ---- devices
 
@@ -171,13 +89,6 @@ class CudaBackend:
             have = "is 1 CUDA device" if self.devices == 1 else f"are {self.devices} CUDA devices"
             raise DeviceError(f"{device}: there {have}, numbered from 0")
         return nullcontext() if self.devices == 1 else self.xp.cuda.Device(device.index)
-
-    def _place(self) -> tuple[int, int]:
-        """The current device and stream, which launches share memory on that each leaves as the next wants it."""
-        return self._current(), int(self.xp.cuda.get_current_stream().ptr)
-
-    def _current(self) -> int:
-        return 0 if self.devices == 1 else int(self.xp.cuda.runtime.getDevice())
 
     def _where(self, op: Op, arrays: list[Any]) -> Any:
         """The device of the operands, made current."""
@@ -203,7 +114,7 @@ class CudaBackend:
         """Wait until everything queued on ``device`` is done. Raises IndexOutOfRange for a fault noted on the way."""
         with self.on(device), self._waiting("synchronize"):
             self.xp.cuda.Device(device.index).synchronize()
-            self._fault_record().settle()
+            self.launcher.faults().settle()
 
     @contextmanager
     def _waiting(self, attempt: str) -> Iterator[None]:
@@ -228,7 +139,7 @@ class CudaBackend:
         """A copy in host memory, when the device has got there. Raises IndexOutOfRange for a fault noted on the way."""
         with self.on(self.device_of(array)), self._waiting("copy to the host"):
             result = array.get()
-            self._fault_record().settle()
+            self.launcher.faults().settle()
             return result
 
     def memory_of(self, array: Array) -> tuple[int, int]:
@@ -247,16 +158,10 @@ class CudaBackend:
         flat = self.xp.ascontiguousarray(indices, int64)
         blocks = -(-flat.size // THREADS)
         arguments = (flat, low, high, low if ignore is None else ignore, FAULT, fault_code(name), flat.size)
-        self.launch(Launch("check_range", None, blocks, THREADS, arguments))
-
-    def _fault_record(self) -> Faults:
-        place = self._current()
-        if place not in self._faults:
-            self._faults[place] = Faults(self.xp)
-        return self._faults[place]
+        self.launcher.launch(Launch("check_range", None, blocks, THREADS, arguments))
 
     def _out_of_memory(self, op: Op | None, error: Exception) -> OutOfMemory:
-        attempt, place = "copy to the device" if op is None else op.name, self._current()
+        attempt, place = "copy to the device" if op is None else op.name, self.launcher.place().device
         pool = self.xp.get_default_memory_pool()
         free, total = self.xp.cuda.Device().mem_info
         return OutOfMemory(
@@ -268,11 +173,6 @@ class CudaBackend:
 
 # error codes after which a context is of no use: ECC, invalid addresses and instructions, failed launches
 STICKY = {214, 700, 702, 710, 714, 715, 716, 717, 718, 719}
-
-
-def _number(x: Any) -> int:
-    """What stands in a table for ``x``: an address, or ``x`` itself."""
-    return x if isinstance(x, int) else 0 if x is None else int(x.data.ptr)
 
 
 def _failed(attempt: str, error: Any) -> DeviceError:

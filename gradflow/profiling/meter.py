@@ -128,10 +128,10 @@ class CountMeter:
     def __init__(self, backend: Any) -> None:
         self._backend = backend
         self._xp = backend.xp
-        self._launches: int = backend.launches
+        self._launches: int = backend.launcher.launches
 
     def take(self, known: Work) -> Work:
-        launches: int = self._backend.launches - self._launches
+        launches: int = self._backend.launcher.launches - self._launches
         self._launches += launches
         return known._replace(launches=launches, at_least=False) if launches else known
 

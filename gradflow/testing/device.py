@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def simulated_backend(devices: int = 1, memory: int = 8 << 30) -> CudaBackend:
     """The CUDA backend on ``devices`` simulated devices, each with ``memory`` bytes."""
     from gradflow.testing.simulated import Cupy
-    from gradflow.testing.simulated.cublaslt import CublasLt, Product
+    from gradflow.testing.simulated.cublaslt import CublasLt
+    from gradflow.testing.simulated.product import Product
 
     xp = Cupy(devices=devices, memory=memory)
     machine = xp.machine

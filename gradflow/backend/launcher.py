@@ -1,0 +1,134 @@
+"""How launches reach a device: kernels compiled when first used, arguments typed, the memory that launches share."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradflow.backend.faults import Faults
+from gradflow.backend.kernels import OPTIONS, expressions, signatures, source
+from gradflow.dtypes import DType
+from gradflow.errors import KernelError, MissingExtraError
+from gradflow.launch import Fault, Launch, Scratch, Table, Tickets, Zeroed
+
+TABLES = 256  # that are remembered; a program that makes ever new arrays must not grow memory without bound
+TICKETS = 1024  # counters that are there at first
+
+
+class Place(NamedTuple):
+    """A device and a stream of it: launches there run one after another."""
+
+    device: int
+    stream: int
+
+
+def failures(xp: Any) -> tuple[type[Exception], ...]:
+    """The exceptions by which ``xp`` says that CUDA failed."""
+    return xp.cuda.runtime.CUDARuntimeError, xp.cuda.driver.CUDADriverError
+
+
+class Launcher:
+    """Queues kernels on the current stream of ``xp``, which is cupy or its stand-in.
+
+    ``launches`` counts kernels and products; what CuPy launches for a reference is not known.
+    """
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+        self.launches = 0
+        self._functions: dict[tuple[int, str, DType | None], Any] = {}
+        self._modules: dict[tuple[int, DType | None], Any] = {}
+        self._tickets: dict[Place, Any] = {}
+        self._tables: dict[tuple[Place, bytes], Any] = {}
+        self._faults: dict[int, Faults] = {}
+
+    def place(self) -> Place:
+        """The current device and stream."""
+        return Place(int(self.xp.cuda.runtime.getDevice()), int(self.xp.cuda.get_current_stream().ptr))
+
+    def faults(self) -> Faults:
+        """The record of the current device."""
+        place = self.place().device
+        if place not in self._faults:
+            self._faults[place] = Faults(self.xp)
+        return self._faults[place]
+
+    def launch(self, work: Launch) -> None:
+        """Queue a kernel on the current stream. Raises KernelError if it does not compile or arguments do not fit."""
+        place = self.place()
+        held: list[Any] = []  # scratch memory: it may go back to the pool once the launch is queued behind its users
+        arguments = signatures()[work.kernel].typed(work.arguments, work.dtype, partial(self._address, place, held))
+        blocks = (work.blocks,) if isinstance(work.blocks, int) else work.blocks
+        self._function(place.device, work.kernel, work.dtype)(
+            blocks, (work.threads,), arguments, shared_mem=work.shared
+        )
+        self.launches += 1
+
+    def _address(self, place: Place, held: list[Any], x: Any) -> int:
+        if isinstance(x, Scratch):
+            held.append(self.xp.cuda.alloc(x.bytes))
+            return int(held[-1].ptr)
+        if isinstance(x, Tickets):
+            return self._counters(place, x.counters)
+        if isinstance(x, Zeroed):
+            x.array.fill(0)
+            return int(x.array.data.ptr)
+        if isinstance(x, Table):
+            return self._uploaded(place, x)
+        if isinstance(x, Fault):
+            return self.faults().address()
+        return int(x.data.ptr)
+
+    def _counters(self, place: Place, count: int) -> int:
+        """Zeroed counters; launches on one stream run one after another and may share them."""
+        counters = self._tickets.get(place)
+        if counters is None or counters.size < count:
+            counters = self._tickets[place] = self.xp.zeros(max(count, TICKETS), "int32")
+        return int(counters.data.ptr)
+
+    def _uploaded(self, place: Place, table: Table) -> int:
+        """``table`` in device memory; kept by its content, since the same arrays are updated step after step."""
+        numbers = np.array([[_number(x) for x in row] for row in table.rows], np.int64)
+        key = place, numbers.tobytes()
+        if key not in self._tables:
+            if len(self._tables) >= TABLES:
+                self._tables.clear()
+            self._tables[key] = self.xp.asarray(numbers)
+        return int(self._tables[key].data.ptr)
+
+    def _function(self, device: int, kernel: str, dtype: DType | None) -> Any:
+        key = (device, kernel, dtype)
+        function = self._functions.get(key)
+        if function is None:
+            function = self._compiled(self._module(device, dtype), signatures()[kernel].expression(dtype))
+            self._functions[key] = function
+        return function
+
+    def _compiled(self, module: Any, expression: str) -> Any:
+        try:
+            return module.get_function(expression)
+        except self.xp.cuda.compiler.CompileException as error:
+            raise KernelError(f"{expression}: the CUDA kernels do not compile: {error}") from error
+        except failures(self.xp):
+            raise
+        except (ImportError, OSError, RuntimeError) as error:  # how CuPy says that it has not found the library
+            raise MissingExtraError(
+                f"{expression}: kernels are compiled by NVRTC, and CuPy cannot load it ({error}); "
+                'pip install "gradflow[cuda12]" or, for CUDA 13, "gradflow[cuda13]"'
+            ) from error
+
+    def _module(self, device: int, dtype: DType | None) -> Any:
+        """The program of all kernels for ``dtype``; CuPy compiles it when first used, and keeps it on disk."""
+        key = (device, dtype)
+        if key not in self._modules:
+            self._modules[key] = self.xp.RawModule(
+                code=source(), options=OPTIONS, name_expressions=expressions(dtype), backend="nvrtc"
+            )
+        return self._modules[key]
+
+
+def _number(x: Any) -> int:
+    """What stands in a table for ``x``: an address, or ``x`` itself."""
+    return x if isinstance(x, int) else 0 if x is None else int(x.data.ptr)

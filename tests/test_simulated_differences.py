@@ -94,6 +94,13 @@ def test_simulated_integer_division_by_zero_is_zero_and_nothing_warns():
         assert (on_device([2, 1, -1]) ** on_device([-1, -3, -3])).tolist() == [0, 1, -1]
 
 
+def test_simulated_quotients_of_floats_are_rounded_before_they_are_rounded_down():
+    one = on_device([1.0, 5.0])
+    assert (one // 0.1).tolist() == [10, 50]  # NumPy: 9 and 49
+    assert (one % 0.1).tolist() == [0, 0]  # NumPy: nearly 0.1
+    assert xp.isnan(one % np.inf).all()  # NumPy: 1 and 5
+
+
 def test_simulated_floats_become_integers_by_saturation():
     x = on_device([np.inf, -np.inf, np.nan, -1.5, 3e9, 1e30])
     assert x.astype(np.int32).tolist() == [2**31 - 1, -(2**31), 0, -1, 2**31 - 1, 2**31 - 1]

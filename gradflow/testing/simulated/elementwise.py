@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradflow.testing.simulated.conversion import flushed
+from gradflow.testing.simulated.formulas import FORMULAS
 
 # CuPy's names of its ufuncs, by NumPy's where they differ; all others have NumPy's
 NUMPY_NAMES = {
@@ -26,32 +27,12 @@ UFUNCS = frozenset({
     "right_shift", "rint", "sign", "signbit", "sin", "sinh", "sqrt", "square", "subtract", "tan", "tanh",
     "true_divide", "trunc",
 })  # fmt: skip
-MOVES = frozenset({"positive", "copysign", "signbit", "isnan", "isinf", "isfinite", "nextafter"})  # bits, not numbers
+# what moves bits and does not compute
+MOVES = frozenset({"positive", "copysign", "signbit", "isnan", "isinf", "isfinite", "nextafter", "heaviside"})
 
 SCATTERS = {"add": "ilefdILqQ", "subtract": "iI", "maximum": "ilfdILqQ", "minimum": "ilfdILqQ"} | {
     f"bitwise_{each}": "ilILqQ" for each in ("and", "or", "xor")
 }
-
-
-def _power(a: Any, b: Any) -> Any:
-    """Powers; of integers with negative exponents too, where CuPy gives what rounds to zero."""
-    dtype = np.result_type(a, b)
-    if dtype.kind not in "iu" or np.all(np.greater_equal(b, 0)):
-        return np.power(a, b)
-    parity = np.where(np.bitwise_and(b, 1) == 1, -1, 1)
-    below = np.where(a == 1, 1, np.where(a == -1, parity, 0))
-    return np.where(np.less(b, 0), below, np.power(a, np.maximum(b, 0))).astype(dtype)
-
-
-def _of_real(plain: Callable[..., Any]) -> Callable[..., Any]:
-    """``plain``, which refuses complex numbers."""
-
-    def real(*operands: Any, **options: Any) -> Any:
-        if np.result_type(*operands).kind == "c":
-            raise TypeError(f"{plain.__name__}: complex numbers are neither true nor false in CuPy")
-        return plain(*operands, **options)
-
-    return real
 
 
 class Ufunc:
@@ -73,11 +54,9 @@ class Ufunc:
         self.__doc__ = f"The elementwise function {name}, as cupy has it."
 
     def _flushing(self, name: str) -> Callable[..., Any]:
-        plain: Callable[..., Any] = _power if name == "power" else self._plain
+        plain: Callable[..., Any] = FORMULAS.get(name, self._plain)
         if name in MOVES:
             return plain
-        if name.startswith("logical_"):
-            plain = _of_real(plain)
 
         def flushing(*operands: Any, **options: Any) -> Any:
             return flushed(plain(*map(flushed, operands), **options))
@@ -159,9 +138,9 @@ def clip(xp: Any, a: Any, a_min: Any, a_max: Any, out: Any = None) -> Any:
     low, high = least if a_min is None else a_min, largest if a_max is None else a_max
 
     def limited(x: Any, low: Any, high: Any) -> Any:
-        x = flushed(x)
-        low, high = (each if isinstance(each, np.ndarray | np.generic) else x.dtype.type(each) for each in (low, high))
-        return np.where(x < low, low, np.where(x > high, high, x))
+        v, lo, hi = flushed(x), flushed(low), flushed(high)  # compared as kernels compare, copied as they are
+        inside = np.where(v < lo, low, np.where(v > hi, high, x))
+        return np.where(np.greater(lo, hi), high, inside)
 
     return xp.machine.compute("clip", limited, (a, low, high), _out(a, out))
 

@@ -4,17 +4,17 @@
 enum : int { NONE, RELU, SIGMOID, TANH, GELU, GELU_TANH, SILU };
 
 // defined in the files of their families, which come later in the program
-template <typename A> __device__ A relu_of(A);
-template <typename A> __device__ A relu_slope(A);
-template <typename A> __device__ A tanh_of(A);
-template <typename A> __device__ A tanh_slope(A);
-template <typename A> __device__ A gelu_of(A);
-template <typename A> __device__ A gelu_slope(A);
-template <typename A> __device__ A gelu_tanh_of(A);
-template <typename A> __device__ A gelu_tanh_slope(A);
+template <typename A> __device__ __forceinline__ A relu_of(A);
+template <typename A> __device__ __forceinline__ A relu_slope(A);
+template <typename A> __device__ __forceinline__ A tanh_of(A);
+template <typename A> __device__ __forceinline__ A tanh_slope(A);
+template <typename A> __device__ __forceinline__ A gelu_of(A);
+template <typename A> __device__ __forceinline__ A gelu_slope(A);
+template <typename A> __device__ __forceinline__ A gelu_tanh_of(A);
+template <typename A> __device__ __forceinline__ A gelu_tanh_slope(A);
 template <typename A> struct Pair;
 template <int N, typename A, typename Row, typename Done>
-__device__ void over_columns(Row, Done, Pair<A>, A*, int*, int, int, int, int);
+__device__ __forceinline__ void over_columns(Row, Done, Pair<A>, A*, int*, int, int, int, int);
 
 // bias[k] for a vector that begins at ``column`` and goes on in the next row where a row ends
 template <typename T>

@@ -71,7 +71,6 @@ class Module:
         return self._functions.get(name)
 
 
-_STATEMENT = re.compile(r"[{}]|[^;{}]*(?:\{[^{}]*\}[^;{}]*)*;")
 _VARIABLE = re.compile(
     r"\.(?P<space>reg|shared|local|global|const|param)\s+(?:\.align\s+(?P<align>\d+)\s+)?(?:\.ptr\s+(?:\.\w+\s+)*)?"
     r"\.(?P<type>\w+)\s+(?:\.ptr\s*(?:\.(?:global|shared|local|const)\s*)?(?:\.align\s+\d+\s*)?)?(?P<names>[^=;]+)(?:=(?P<values>.*))?",
@@ -123,9 +122,24 @@ class _Parser:
                 function.threads *= int(size) if size.strip() else 1
         self.line = ""
         self.called_from.clear()
-        for line in _pieces(body):
-            self.statement(function, line)
+        self.scopes: list[dict[str, str]] = []
+        pieces = _pieces(body)
+        for i, piece in enumerate(pieces):
+            if piece == "{":
+                outer = self.scopes[-1] if self.scopes else {}
+                self.scopes.append({**outer, **{name: f"{name}${i}" for name in _declared(pieces[i:])}})
+            elif piece == "}":
+                self.scopes.pop()
+            else:
+                self.statement(function, self.renamed(piece))
         return function
+
+    def renamed(self, text: str) -> str:
+        """A statement with the names of the scope that it is in: an inner one may use names of an outer one again."""
+        if not self.scopes or not self.scopes[-1] or text.startswith(".loc"):
+            return text
+        names = self.scopes[-1]
+        return re.sub(r"(?<![.\w$%])[%\w$]+", lambda match: names.get(match.group(), match.group()), text)
 
     def parameters(self, text: str) -> list[Variable]:
         return [variable for part in text.strip("()").split(",") if part.strip() for variable in self.variables(part)]
@@ -179,8 +193,8 @@ class _Parser:
         predicate = ""
         if text.startswith("@"):
             predicate, text = text[1:].split(None, 1)
-        opcode, _, rest = text.partition(" ") if " " in text.split("\t")[0] else text.partition("\t")
-        return Instruction(tuple(opcode.strip().split(".")), tuple(_operands(rest)), predicate, self.line)
+        opcode, *rest = text.split(None, 1)
+        return Instruction(tuple(opcode.split(".")), tuple(_operands(rest[0] if rest else "")), predicate, self.line)
 
     def locate(self, text: str) -> None:
         """Remember the source line that follows: the innermost one, and through which lines it was inlined."""
@@ -214,23 +228,34 @@ def _closing(text: str, opened: int) -> int:
     return len(text)
 
 
+_PIECE = re.compile(
+    r"\s*(?:(?P<brace>[{}])|(?P<loc>\.loc\s[^\n]*)|(?P<label>[\w$%]+\s*:)(?!\s*\.(?:branchtargets|callprototype))"
+    r"|(?P<statement>[^;]+);)"
+)
+
+
 def _pieces(body: str) -> list[str]:
-    """The statements of a function's body, without semicolons; the braces of scopes are dropped."""
-    pieces = []
-    pending = ""
-    for line in body.splitlines():
-        text = line.strip()
-        if not pending:
-            text = text.lstrip("{} \t")
-            if re.match(r"\.loc\s", text):
-                pieces.append(text)
-                continue
-        pending = f"{pending} {text}".strip()
-        while (end := pending.find(";")) >= 0 or re.fullmatch(r"[\w$%]+\s*:", pending):
-            piece, pending = (pending[:end], pending[end + 1 :]) if end >= 0 else (pending, "")
-            pieces.append(piece.strip())
-            pending = pending.strip().lstrip("{} \t") if pending.strip()[:1] in {"{", "}", ""} else pending.strip()
-    return [piece for piece in pieces if piece]
+    """The statements of a function's body without semicolons, its labels with colons, the braces of its scopes."""
+    pieces, position = [], 0
+    while match := _PIECE.match(body, position):
+        pieces.append(match.group(match.lastgroup or 0).strip())
+        position = match.end()
+    return pieces
+
+
+def _declared(pieces: list[str]) -> list[str]:
+    """The names that are declared in the scope that begins with the first of the pieces, a brace."""
+    names: list[str] = []
+    depth = 0
+    for piece in pieces:
+        depth += (piece == "{") - (piece == "}")
+        if depth == 0:
+            break
+        if depth == 1 and piece.startswith((".reg", ".param", ".local", ".shared")):
+            names += re.findall(r"(?<![.\w])[%A-Za-z_$][\w$]*(?=\s*(?:,|$|\[|<))", piece)
+        elif depth == 1 and piece.endswith(":"):
+            names.append(piece[:-1].strip())
+    return names
 
 
 def _operands(text: str) -> list[str]:

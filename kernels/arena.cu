@@ -1,7 +1,7 @@
 // Work over the elements of arrays that lie in any number of arenas, in one launch. There are no kernels here.
 
 // What a block works on: some of the ``n`` elements of arrays that are given one by one, or, if there are several sets
-// of them, in the rows of a table: their addresses, ``n``, and how many blocks work on the rows above.
+// of them, in the rows of a table: their addresses, ``n``, how many blocks work on them, and on the rows above.
 template <int ARRAYS> struct Piece {
   void* at[ARRAYS];
   int n, block, blocks, row;
@@ -9,23 +9,19 @@ template <int ARRAYS> struct Piece {
 
 template <typename... P>
 __device__ __forceinline__ Piece<sizeof...(P)> piece_of(const int64* table, int rows, int n, P... arrays) {
-  constexpr int count = sizeof...(P), width = count + 2;
+  constexpr int count = sizeof...(P), width = count + 3;
   Piece<count> piece = {{(void*)arrays...}, n, (int)blockIdx.x, (int)gridDim.x, 0};
   if (table) {
     int low = 0, high = rows;
     while (high - low > 1) {
       int middle = (low + high) / 2;
-      if (table[middle * width + count + 1] <= piece.block) low = middle;
+      if (table[middle * width + count + 2] <= piece.block) low = middle;
       else high = middle;
     }
     const int64* row = table + low * width;
 #pragma unroll
     for (int k = 0; k < count; k++) piece.at[k] = (void*)row[k];
-    int above = row[count + 1];
-    piece.n = row[count];
-    piece.blocks = (low + 1 < rows ? (int)row[width + count + 1] : piece.blocks) - above;
-    piece.block -= above;
-    piece.row = low;
+    piece.n = row[count], piece.blocks = row[count + 1], piece.block -= (int)row[count + 2], piece.row = low;
   }
 #pragma unroll
   for (int k = 0; k < count; k++) __builtin_assume(__isGlobal(piece.at[k]));  // or every access would be a generic one

@@ -17,12 +17,16 @@ joint_norm(const T* x, T* out, double* partial, const int64* table, int rows, in
       for (int k = 0; k < values.WIDTH; k++) squares += load(values.at[k]) * load(values.at[k]);
       sum += squares;
     });
-  sum = block_reduce<Sum>(sum);
-  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
-  if (!is_last_block(ticket, gridDim.x)) return;
-  sum = 0;
-  for (int i = threadIdx.x; i < gridDim.x; i += THREADS) sum += partial[i];
-  sum = block_reduce<Sum>(sum);
+#pragma unroll 1
+  for (bool all = false;; all = true) {  // over the block; then, in the last one, over what all have found
+    sum = block_reduce<Sum>(sum);
+    if (all) break;
+    if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+    if (!is_last_block(ticket, gridDim.x)) return;
+    sum = 0;
+#pragma unroll 1
+    for (int i = threadIdx.x; i < gridDim.x; i += THREADS) sum += partial[i];
+  }
   if (threadIdx.x == 0) *out = store<T>(Acc<T>(sqrt(sum)));
 }
 

@@ -37,7 +37,8 @@ __device__ __forceinline__ bool holds(const float* flag) { return flag && *flag 
 template <typename T>
 __global__ void __launch_bounds__(THREADS)
 sgd_update(T* p, const T* g, T* velocity, double* step, const double* lr, const float* found_inf, Acc<T> momentum,
-           Acc<T> gain, bool nesterov, Acc<T> decay, Acc<T> sign, const int64* table, int rows, int* tickets, int n) {
+           Acc<T> gain, Acc<T> look, Acc<T> ahead, Acc<T> decay, Acc<T> sign, const int64* table, int rows, int* tickets,
+           int n) {
   auto piece = piece_of(table, rows, n, p, g, velocity, step, lr, found_inf);
   if (holds((float*)piece.at[5])) return;
   __shared__ Acc<T> rate, keep, take;
@@ -58,7 +59,7 @@ sgd_update(T* p, const T* g, T* velocity, double* step, const double* lr, const 
 #pragma unroll
       for (int k = 0; k < L::WIDTH; k++) {
         moving[k] = keep * load(y.at[k]) + take * along[k];
-        along[k] = nesterov ? along[k] + momentum * moving[k] : moving[k];
+        along[k] = look * along[k] + ahead * moving[k];
       }
       write<L>(velocity + i, moving);
     }

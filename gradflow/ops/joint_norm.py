@@ -41,8 +41,9 @@ def _joint_norm_cuda(*arrays: Array, out: Array) -> Launch | None:
     share = THREADS * min(LANES, 16 // out.dtype.itemsize) * ROUNDS
     rows, blocks = [], 0
     for x in given:
-        rows.append((x, x.size, blocks))
-        blocks += -(-x.size // share)
+        needed = -(-x.size // share)
+        rows.append((x, x.size, needed, blocks))
+        blocks += needed
     first, table, size = (given[0], None, given[0].size) if len(given) == 1 else (None, Table(tuple(rows)), 0)
     return Launch(
         "joint_norm", out.dtype, blocks, THREADS, (first, out, Scratch(8 * blocks), table, len(rows), Tickets(1), size)

@@ -77,8 +77,9 @@ def in_pieces(
         lanes = THREADS * min(LANES, 16 // dtype.itemsize)
         rows, blocks = [], 0
         for call in calls:
-            rows.append((*call, call[0].size, blocks))
-            blocks += -(-call[0].size // lanes)
+            needed = -(-call[0].size // lanes)
+            rows.append((*call, call[0].size, needed, blocks))
+            blocks += needed
         given, table, size = (inputs, None, calls[0][0].size)
         if len(calls) > 1:
             given, table, size = (None,) * period, Table(tuple(rows)), 0

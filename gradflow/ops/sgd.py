@@ -76,8 +76,9 @@ def _sgd_loop(
 
 def _numbers(
     momentum: float, dampening: float, nesterov: bool, weight_decay: float, maximize: bool
-) -> tuple[float | bool, ...]:
-    return momentum, 1 - dampening, nesterov, weight_decay, -1 if maximize else 1
+) -> tuple[float, ...]:
+    look, ahead = (1.0, momentum) if nesterov else (0.0, 1.0)  # what of the gradient and of the velocity is followed
+    return momentum, 1 - dampening, look, ahead, weight_decay, -1 if maximize else 1
 
 
 _sgd_update = Op(

@@ -32,6 +32,13 @@ class Mutant(NamedTuple):
 
 MUTANTS = (
     Mutant(
+        "1 - beta computed in float",
+        "gradflow/ops/adam.py",
+        "1 - beta1, 1 - beta2, eps",
+        "1 - beta1, float(np.float32(1) - np.float32(beta2)), eps",
+        "tests/test_kernels_update.py -k digits",
+    ),
+    Mutant(
         "a dropped bounds check",
         "kernels/common.cuh",
         "for (; i < end && i < n; i++)",

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import gradflow as gf
+from gradflow.backend.launcher import Launcher
 from gradflow.testing import device, nvrtc
 
 
@@ -46,3 +47,12 @@ def cuda(request: pytest.FixtureRequest) -> Iterator[Any]:
         gf.zeros(1, device="cuda")  # raises, and says why there is none
     with device.serving(request.getfixturevalue("simulated")) as xp:
         yield xp
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the kernels launched so far, in order."""
+    names: list[str] = []
+    launch = Launcher.launch
+    monkeypatch.setattr(Launcher, "launch", lambda self, work: names.append(work.kernel) or launch(self, work))
+    return names

@@ -6,22 +6,12 @@ import numpy as np
 import pytest
 
 import gradflow as gf
-from gradflow.backend.cuda import CudaBackend
 from gradflow.dtypes import tolerance
 from gradflow.errors import IndexOutOfRange
 from gradflow.nn import functional as F
 
 FLOATS = ["float16", "float32", "float64"]
 AROUND = [((5,), 0), ((300, 8), 0), ((40, 10), 0), ((7, 5, 3), 1), ((6, 33), 1), ((2, 9, 16), 1), ((1, 600), 0)]
-
-
-@pytest.fixture
-def launched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the kernels launched so far."""
-    names: list[str] = []
-    launch = CudaBackend.launch
-    monkeypatch.setattr(CudaBackend, "launch", lambda self, work: names.append(work.kernel) or launch(self, work))
-    return names
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 
 import gradflow as gf
 from gradflow.backend import kernels
-from gradflow.backend.cuda import CudaBackend
 from gradflow.errors import ArgumentError
 from gradflow.ops import quantile
 from gradflow.ops.generator import Generator
@@ -29,15 +28,6 @@ def generator_on(device: str) -> Generator:
 def assert_same_bits(found: gf.Tensor, expected: gf.Tensor) -> None:
     assert (str(found.device), found.dtype, found.shape) == ("cuda:0", expected.dtype, expected.shape)
     np.testing.assert_array_equal(found.numpy().view(np.uint8), expected.numpy().view(np.uint8))
-
-
-@pytest.fixture
-def launched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the kernels launched so far."""
-    names: list[str] = []
-    launch = CudaBackend.launch
-    monkeypatch.setattr(CudaBackend, "launch", lambda self, work: names.append(work.kernel) or launch(self, work))
-    return names
 
 
 DRAWS = {

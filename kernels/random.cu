@@ -127,14 +127,20 @@ __device__ __forceinline__ void fill(int n, const uint64* __restrict__ state, T*
   store_part(out + first, n - first, result);
 }
 
+template <typename T> struct Significand;
+template <> struct Significand<double> { enum : int { BITS = 53 }; };
+template <> struct Significand<float> { enum : int { BITS = 24 }; };
+template <> struct Significand<f16> { enum : int { BITS = 11 }; };
+template <> struct Significand<bf16> { enum : int { BITS = 8 }; };
+
+// low + range u, of a u in [0, 1) with as many bits as T has
 template <typename T>
 __global__ void __launch_bounds__(THREADS) uniform(const uint64* __restrict__ state, T* __restrict__ out, Acc<T> range, Acc<T> low, int n) {
   using Word = typename Format<Acc<T>>::Word;
-  constexpr int digits = sizeof(T) == 8 ? 53 : sizeof(T) == 4 ? 24 : 11;
-  constexpr int shift = 8 * sizeof(Word) - digits;
+  constexpr int bits = Significand<T>::BITS, shift = 8 * sizeof(Word) - bits;
   fill<T, Word>(n, state, out, [=](Word word) {
-    Acc<T> x = Acc<T>(word >> shift) * (Acc<T>(1) / (1ull << digits));
-    return store<T>(plus(load(store<T>(times(x, range))), low));
+    Acc<T> u = times(Acc<T>(word >> shift), Acc<T>(1) / (1ull << bits));
+    return store<T>(plus(load(store<T>(times(u, range))), low));
   });
 }
 

@@ -87,6 +87,55 @@ MUTANTS = (
         "return a > b ? a : b;",
         "tests/test_kernels_softmax.py tests/test_kernels_reduce.py",
     ),
+    Mutant(
+        "an index out of range that is followed",
+        "kernels/gather.cu",
+        "if (uint64(index) < uint64(size)) return int(index);",
+        "if (index < size) return int(index);",
+        "tests/test_kernels_gather.py -k out_of_range",
+    ),
+    Mutant(
+        "a swapped index",
+        "kernels/gather.cu",
+        "store_part(out + (outer * size + row) * after + column",
+        "store_part(out + (row * before + outer) * after + column",
+        "tests/test_kernels_gather.py -k in_order",
+    ),
+    Mutant(
+        "a tile of indices that is overwritten while it is read",
+        "kernels/gather.cu",
+        "      }\n    }\n    __syncthreads();\n",
+        "      }\n    }\n",
+        "tests/test_kernels_gather.py -k at_once",
+    ),
+    Mutant(
+        "a rounding left out",
+        "kernels/random.cu",
+        "plus(load(store<T>(times(u, range))), low)",
+        "plus(times(u, range), low)",
+        "tests/test_kernels_random.py -k uniform",
+    ),
+    Mutant(
+        "an order of operations that is not NumPy's",
+        "kernels/random.cu",
+        "plus(plus(plus(times(e, F::ln2_low()), rest), times(A(2), s)), times(e, F::ln2_high()))",
+        "plus(plus(times(e, F::ln2_low()), rest), plus(times(A(2), s), times(e, F::ln2_high())))",
+        "tests/test_kernels_random.py -k 'normal or quantile'",
+    ),
+    Mutant(
+        "products and sums that are fused",
+        "kernels/random.cu",
+        "for (int i = 2; i < n; i++) out = plus(times(out, x), coefficients[i]);",
+        "for (int i = 2; i < n; i++) out = out * x + coefficients[i];",
+        "tests/test_kernels_random.py -k 'normal or quantile or fused'",
+    ),
+    Mutant(
+        "the wrong half of a block of random words",
+        "kernels/philox.cu",
+        "if (count == 2 && first & 2)",
+        "if (count == 2 && first & 4)",
+        "tests/test_kernels_random.py -k dropout",
+    ),
 )
 
 

@@ -9,6 +9,8 @@ import gradflow as gf
 from gradflow.dtypes import tolerance
 from gradflow.errors import IndexOutOfRange
 from gradflow.nn import functional as F
+from gradflow.op import OPS
+from launching import from_bf16, run, to_bf16
 
 FLOATS = ["float16", "float32", "float64"]
 AROUND = [((5,), 0), ((300, 8), 0), ((40, 10), 0), ((7, 5, 3), 1), ((6, 33), 1), ((2, 9, 16), 1), ((1, 600), 0)]
@@ -132,6 +134,19 @@ def test_what_is_broadcast_is_added_by_the_kernel_too_at_indices_of_any_kind(dty
     gf.embedding(table, tokens).sum().backward()
     assert launched[-1] == "scatter_add"
     assert table.grad.tolist() == [[1.0] * 5, [0.0] * 5, [0.0] * 5, [2.0] * 5]
+
+
+@pytest.mark.usefixtures("simulated")
+@pytest.mark.parametrize("offset", [0, 1])
+def test_kernels_take_and_add_rows_of_bfloat16(offset, rng):
+    x, indices = to_bf16(rng.standard_normal((40, 16))), rng.integers(0, 5, 40)
+    total, rows = np.empty((5, 16), np.float16), np.empty((40, 16), np.float16)
+    run(OPS["scatter_add"].cuda(x, indices, shape=(5, 16), axis=0, deterministic=True, out=total), "bf16", offset)
+    expected = np.zeros((5, 16), np.float32)
+    np.add.at(expected, indices, from_bf16(x))
+    np.testing.assert_array_equal(from_bf16(total), from_bf16(to_bf16(expected)))
+    run(OPS["take"].cuda(total, indices, axis=0, out=rows), "bf16", offset)
+    np.testing.assert_array_equal(from_bf16(rows), from_bf16(total)[indices])
 
 
 def test_algorithms_are_deterministic_until_told_otherwise():

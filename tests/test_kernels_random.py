@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import gradflow as gf
 from gradflow.backend import kernels
 from gradflow.errors import ArgumentError
+from gradflow.op import Op
 from gradflow.ops import quantile
 from gradflow.ops.generator import Generator
+from gradflow.ops.philox import random_bits
+from gradflow.ops.random import _dropout, _normal, _uniform
 from gradflow.testing import nvrtc, ptx
+from launching import from_bf16, run, to_bf16
 
 SEED = 2**63 + 5  # both halves of the key count
 DRAWN = 2**32 + 7  # and so do both halves of the counter
@@ -165,17 +171,29 @@ def test_nothing_is_fused_in_the_kernels_of_random_numbers(number):
         assert "mul" in body and "fma" not in body, name
 
 
+# ---- bfloat16, which NumPy does not know: bits in arrays of float16
+
+
+def in_bfloat16(op: Op, *arrays: np.ndarray, **attrs: Any) -> np.ndarray:
+    """What the kernel of ``op`` makes of ``arrays`` of bfloat16, and of the generator's state."""
+    state = np.array([SEED, DRAWN], np.uint64)
+    out = np.empty(attrs["shape"] if not arrays else arrays[0].shape, np.float16)
+    run(op.cuda(*arrays, state, out=out, **attrs), "bf16")
+    return from_bf16(out)
+
+
 @pytest.mark.usefixtures("simulated")
 @pytest.mark.parametrize("n", [8, 1001])
 def test_the_kernel_of_dropout_in_bfloat16_keeps_what_the_cpu_keeps(n, rng):
-    x = rng.standard_normal(n).astype(np.float32).view(np.uint32) & 0xFFFF0000
-    halves = (x >> 16).astype(np.uint16)
-    program = ptx.load(nvrtc.compile(kernels.source(), ["dropout<bf16>"]))
-    memory = ptx.Memory(1 << 20)
-    out = memory.allocate(2 * n)
-    state = memory.upload(np.array([SEED, DRAWN], np.uint64))
-    numbers = [np.uint64(2**31), np.float32(2), np.int32(n)]
-    addresses = [np.uint64(address) for address in (memory.upload(halves), state, out)]
-    program.launch("dropout<bf16>", (-(-n // 2048),), (256,), [*addresses, *numbers], memory)
-    expected = gf.random.dropout(gf.tensor(x.view(np.float32)), 0.5, generator=generator_on("cpu")).numpy()
-    np.testing.assert_array_equal(memory.download(out, (n,), np.uint16), (expected.view(np.uint32) >> 16))
+    x = to_bf16(rng.standard_normal(n))
+    expected = gf.random.dropout(gf.tensor(from_bf16(x)), 0.5, generator=generator_on("cpu")).numpy()
+    np.testing.assert_array_equal(in_bfloat16(_dropout, x, p=0.5), expected)
+
+
+@pytest.mark.usefixtures("simulated")
+def test_kernels_draw_in_bfloat16_the_leading_bits_of_the_words_and_rounded_normal_numbers():
+    attrs = {"shape": (1001,), "dtype": np.dtype(np.float16)}
+    words = random_bits(SEED, DRAWN, 1001)
+    np.testing.assert_array_equal(in_bfloat16(_uniform, low=0.0, high=1.0, **attrs), (words >> 24) / 256)
+    expected = from_bf16(to_bf16(quantile.normal(words)))
+    np.testing.assert_array_equal(in_bfloat16(_normal, mean=0.0, std=1.0, **attrs), expected)

@@ -221,6 +221,12 @@ REFUSED = [
     lambda a, xp: xp.broadcast_to(a, (3,)), lambda a, xp: a.transpose(0, 1), lambda a, xp: a.swapaxes(0, 9),
     lambda a, xp: xp.expand_dims(a, 9), lambda a, xp: a.astype("f", casting="safe"), lambda a, xp: a.astype(object),
     lambda a, xp: a.astype("f", subok=True), lambda a, xp: xp.cuda.Graph(), lambda a, xp: xp.split(a, 5),
+    lambda a, xp: xp.maximum.reduce(a), lambda a, xp: xp.maximum.accumulate(a), lambda a, xp: xp.multiply.at(a, 0, 1),
+    lambda a, xp: xp.add(a), lambda a, xp: xp.add(a, a, a, a), lambda a, xp: xp.add(a, a, a, out=a),
+    lambda a, xp: xp.sqrt(a, out=(a, a)), lambda a, xp: xp.add.reduce(a, axis=9),
+    lambda a, xp: a.T.reshape(24, copy=False), lambda a, xp: xp.where(True, a, a),
+    lambda a, xp: xp.searchsorted(np.zeros(3), a), lambda a, xp: xp.full_like(a, 1, subok=True),
+    lambda a, xp: xp.argsort(a, kind="heapsort"), lambda a, xp: a.astype("f", order="Z"),
     lambda a, xp: xp.RawModule(), lambda a, xp: xp.RawModule(code="x", options=["a"]),
     lambda a, xp: xp.RawModule(code="x", path="y"), lambda a, xp: xp.RawKernel("x", "y", options=["a"]),
 ]  # fmt: skip

@@ -213,4 +213,45 @@ def test_simulated_arrays_of_two_devices_do_not_meet():
     assert two.cuda.Device().id == 0
     with pytest.raises(ValueError, match="device"):
         here + there
-    assert here.tolist() == [1, 1]
+    there.set(np.array([3.0, 4.0]))
+    here.set(np.array([5.0, 6.0]))
+    assert (here.tolist(), there.tolist()) == ([5, 6], [3, 4])  # copies know where they belong
+
+
+def test_copies_of_simulated_arrays_keep_the_order_of_strides_where_cupys_do():
+    x = xp.zeros((2, 3, 4)).transpose(2, 0, 1)
+    strides = x.strides
+    assert xp.copy(x).strides == x.astype(x.dtype).strides == xp.empty_like(x).strides == strides
+    assert x.astype("f").strides == tuple(stride // 2 for stride in strides)
+    assert x.copy().flags.c_contiguous
+    assert x.astype("f", order="C").flags.c_contiguous
+    assert (x + 1).flags.c_contiguous
+    assert xp.asarray(np.zeros((2, 3, 4)).transpose(2, 0, 1)).strides == strides
+
+
+def test_simulated_arrays_say_what_they_are():
+    x = xp.arange(6, dtype=np.int16).reshape(2, 3)
+    assert (x.itemsize, x.nbytes, x.ndim, x.size) == (2, 12, 2, 6)
+    assert (x.flags.forc, x.flags.fnc, x.T.flags.fnc) == (True, False, True)
+    assert x.__dlpack_device__() == (2, 0)
+    assert str(x[0]) == "[0 1 2]"
+    x.shape = (3, 2)
+    assert x.tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert (int(x[0, 1]), complex(x[1, 1]), f"{x[0]}") == (1, 3 + 0j, "[0 1]")
+    assert x.get(order="F").flags.f_contiguous
+    assert xp.empty((0, 3)).get().shape == (0, 3)
+    with pytest.raises(ValueError, match="ambiguous"):
+        bool(xp.empty(0))
+    with pytest.raises(TypeError, match="float64 array cannot be obtained from int16"):
+        x.get(out=np.empty((3, 2)))
+    with pytest.raises(ValueError, match="Shape mismatch"):
+        x.get(out=np.empty((2, 3), np.int16))
+    with pytest.raises(RuntimeError, match="non-contiguous"):
+        x.get(out=np.empty((6, 4), np.int16)[::2, ::2])
+    with pytest.raises(RuntimeError, match="non-contiguous"):
+        x[::2].set(np.zeros((2, 2), np.int16))
+    assert xp.get_array_module(x) is xp
+    assert xp.get_array_module(np.zeros(2)) is np
+    assert xp.result_type(x, np.float32) == np.float32
+    assert xp.can_cast(x, np.int32)
+    assert not xp.shares_memory(x[0], x[1])

@@ -222,3 +222,62 @@ def test_a_simulated_array_is_changed_in_place_as_numpys(statement):
     exec(statement, {"x": host})
     assert x is before
     same(x, host)
+
+
+def test_simulated_ufuncs_reduce_accumulate_and_combine_as_far_as_cupys_do():
+    x, i = xp.asarray(HOST), xp.asarray(WHOLE)
+    same(xp.add.reduce(x, axis=1), np.add.reduce(HOST, axis=1))
+    same(xp.multiply.reduce(i), np.multiply.reduce(WHOLE))
+    same(xp.add.accumulate(i, axis=1), np.add.accumulate(WHOLE, axis=1))
+    same(xp.multiply.accumulate(i), np.multiply.accumulate(WHOLE))
+    same(xp.subtract.outer(i[0], i[1]), np.subtract.outer(WHOLE[0], WHOLE[1]))
+    with pytest.raises(NotImplementedError):
+        xp.add.reduceat(i, [0])
+    assert repr(xp.add) == "<ufunc 'cupy_add'>"
+
+
+def test_simulated_results_go_into_arrays_of_the_right_shape_alone():
+    i = xp.asarray(WHOLE)
+    out, wrong = xp.empty((2, 2), np.int64), xp.empty((3, 3), np.int64)
+    assert xp.matmul(i, i.T, out=out) is out
+    assert out.tolist() == (WHOLE @ WHOLE.T).tolist()
+    calls = (
+        lambda: xp.matmul(i, i.T, out=wrong), lambda: i.sum(axis=0, out=wrong), lambda: xp.concat([i, i], out=wrong),
+        lambda: xp.take(i, 0, out=wrong), lambda: i.clip(0, 1, out=wrong), lambda: xp.matmul(i, xp.asarray(2)),
+        lambda: xp.dot(i, i.T, out=xp.empty((2, 2), np.float32)),
+    )  # fmt: skip
+    for call in calls:
+        with pytest.raises(ValueError, match=r"shape|mismatched|dimensions|dtype"):
+            call()
+    with pytest.raises(TypeError, match="cast"):
+        xp.matmul(i, i.T, out=xp.empty((2, 2), np.uint8))
+    with pytest.raises(TypeError, match="cast"):
+        xp.copyto(xp.empty((2, 3), np.uint8), i)
+    with pytest.raises(ValueError, match="avoid copy"):
+        xp.asarray([1, 2], copy=False)
+    with pytest.raises(TypeError, match="Cannot take"):
+        xp.take(i, xp.asarray([0.5]))
+    with pytest.raises(IndexError, match="integer or boolean"):
+        i[xp.asarray([0.5])]
+    with pytest.raises(TypeError, match="Unsupported type"):
+        xp.sum(WHOLE)
+    with pytest.raises(TypeError, match="following kwargs"):
+        xp.einsum("ij->i", i, axis=0)
+    with pytest.raises(NotImplementedError, match="subscripts as a string"):
+        xp.einsum(i, [0, 1])
+
+
+def test_simulated_lists_of_arrays_are_put_together_on_the_device():
+    i = xp.asarray(WHOLE)
+    mark = len(xp.records)
+    assert xp.array([i[0, 0], i[0, 2]]).tolist() == [3, 2]
+    assert xp.records.count("copy_h2d", since=mark) == 0
+    assert xp.dot(i, 2).tolist() == (WHOLE * 2).tolist()
+    assert i[[]].shape == (0, 3)
+    assert xp.full(2, 3, np.int8).dtype == np.int8
+    i[0] = xp.asarray([[7, 8, 9]])
+    i[1, :2] = np.float64(4)
+    i[xp.asarray([1])] = 5
+    assert i.tolist() == [[7, 8, 9], [5, 5, 5]]
+    with pytest.raises(TypeError, match="Unsupported type"):
+        i.fill("x")

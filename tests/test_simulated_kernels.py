@@ -121,3 +121,19 @@ def test_a_simulated_kernel_is_given_arrays_of_its_own_device_alone(module, xp):
     x = two.ones(4, np.float32)
     with two.cuda.Device(1), pytest.raises(ValueError, match="array of device 0 on 1"):
         kernel((1,), (4,), (x, np.float32(2), np.int32(4)))
+
+
+def test_simulated_kernels_take_what_cupys_take(xp):
+    code = 'extern "C" __global__ void f(double* x, const float* p, bool b, double d, unsigned long long u) {' + (
+        " x[0] = p ? 1 : 2; x[1] = b; x[2] = d; x[3] = u >> 32; }"
+    )
+    kernel, x = xp.RawKernel(code, "f", options=("-std=c++14", "--use_fast_math")), xp.zeros(4)
+    kernel.compile()
+    kernel((1,), (1,), (x.data, None, True, 2.5, 2**63))
+    assert x.tolist() == [2, 1, 2.5, 2**31]
+    module = xp.RawModule(code=code)
+    module.get_function("f")((1,), (1,), (x, xp.zeros(1, "f"), np.bool_(False), np.float64(3), 7))
+    assert x.tolist() == [1, 0, 3, 0]
+    xp.RawModule(code=SCALE, name_expressions=["scale<double>"]).compile()
+    with pytest.raises(NotImplementedError, match="nvrtc"):
+        xp.RawModule(path="x.cubin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import pickle
 
 import numpy as np
 import pytest
@@ -187,3 +188,59 @@ def test_simulated_unowned_memory_is_seen_where_it_is():
     assert y.tolist() == [1, 3, 5]
     del x
     assert y.tolist() == [1, 3, 5]  # its owner is kept
+
+
+def test_the_simulated_runtime_answers_as_the_cuda_runtime():
+    xp = Cupy()
+    runtime = xp.cuda.runtime
+    assert runtime.runtimeGetVersion() == runtime.driverGetVersion() == 12090
+    runtime.setDevice(0)
+    runtime.deviceSynchronize()
+    x = xp.zeros(2)
+    host = np.array([1.0, 2.0])
+    runtime.memcpy(x.data.ptr, host.ctypes.data, 16, runtime.memcpyHostToDevice)
+    assert x.tolist() == [1, 2]
+    runtime.memset(x.data.ptr, 0, 8)
+    assert x.tolist() == [0, 2]
+    stream = xp.cuda.Stream(non_blocking=True)
+    assert not runtime.streamIsCapturing(stream.ptr)
+    with pytest.raises(runtime.CUDARuntimeError, match="cudaErrorInvalidValue"):
+        runtime.deviceGetAttribute(10_000, 0)
+    with pytest.raises(runtime.CUDARuntimeError, match="cudaErrorInvalidDevice"):
+        runtime.getDeviceProperties(7)
+    assert runtime.CUDARuntimeError(2).status == 2
+    twice = pickle.loads(pickle.dumps(runtime.CUDARuntimeError(2)))
+    assert str(twice) == "cudaErrorMemoryAllocation: out of memory"
+
+
+def test_simulated_pools_and_pointers_are_what_cupy_calls_them():
+    xp = Cupy()
+    pool = xp.get_default_memory_pool()
+    pointer = pool.malloc(1000)
+    assert pool.used_bytes() == 1024
+    assert int(pointer + 8 - 4) == pointer.ptr + 4
+    x, y = xp.arange(4), xp.zeros(4, np.int64)
+    y.data.copy_from_device(x.data, 32)
+    y.data.memset(0, 8)
+    assert y.tolist() == [0, 1, 2, 3]
+    host = np.empty(2, np.int64)
+    y.data.copy_to_host_async(host.ctypes.data, 16)
+    assert host.tolist() == [0, 1]
+    host[0] = 9
+    y.data.copy_from_host_async(host.ctypes.data, 8)
+    assert y[0].item() == 9
+    with pytest.raises(ValueError, match="size and fraction"):
+        pool.set_limit(1, 0.5)
+    device = xp.cuda.Device(0)
+    assert (int(device), [5][device], hash(device), repr(device)) == (0, 5, 0, "<CUDA Device 0>")
+
+
+def test_the_simulated_pool_gives_back_what_one_stream_freed():
+    xp = Cupy()
+    pool, stream = xp.get_default_memory_pool(), xp.cuda.Stream()
+    x = xp.empty(100)
+    with stream:
+        y = xp.empty(100)
+    del x, y
+    pool.free_all_blocks(stream)
+    assert pool.n_free_blocks() == 1

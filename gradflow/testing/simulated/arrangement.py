@@ -54,7 +54,7 @@ def copy(xp: Any, a: Any, order: Any = "K") -> Any:
 
 def _copied(xp: Any, a: Any, dtype: Any, order: Any, name: str) -> Any:
     like = np.empty_like(a._a, dtype, order)
-    out = xp.ndarray._empty(like.shape, like.dtype, "F" if like.flags.fnc else "C")
+    out = xp.ndarray._laid_out_as(like)
     straight = a.dtype == dtype and a._a.flags.forc and like.strides == a._a.strides
     if a.size:
         convert = (lambda x: x) if a.dtype == dtype else flushed

@@ -63,6 +63,14 @@ class Array(Methods):
         new._a = machine.contents.view(new._block.ptr, shape, dtype, order)
         return new
 
+    @classmethod
+    def _laid_out_as(cls, like: Any) -> Array:
+        """A new array with the shape, dtype and strides of a NumPy array without gaps."""
+        new = cls._empty(like.shape, like.dtype)
+        if not like.flags.c_contiguous:
+            new._a = cls._xp.machine.memory.view(new._block.ptr, like.shape, like.dtype, like.strides)
+        return new
+
     def _like(self, a: Any) -> Any:
         """The view of the same memory that ``a`` is."""
         new = object.__new__(type(self))
@@ -152,6 +160,9 @@ class Array(Methods):
         if out is not None:
             self._check_host_out(out)
         machine = self._xp.machine
+        if self._block.device_id != machine.device.number:
+            with self.device:
+                return self.get(stream, order, out, blocking)
         a = machine.readable(self)
         if self.size == 0 and out is None:
             return np.empty(self.shape, self.dtype)
@@ -189,7 +200,8 @@ class Array(Methods):
         machine = self._xp.machine
         if machine.capture(machine.begin(stream)) is not None and not machine.is_pinned(arr):
             raise RuntimeError(CAPTURING)
-        machine.enqueue("copy_h2d", "set", arr.nbytes, lambda: machine.store(self, arr), stream)
+        with self.device:
+            machine.enqueue("copy_h2d", "set", arr.nbytes, lambda: machine.store(self, arr), stream)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise TypeError(IMPLICIT)

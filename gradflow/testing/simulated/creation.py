@@ -72,7 +72,7 @@ def empty_like(
 ) -> Any:
     _refuse_subok(subok)
     like = np.empty_like(prototype._a, dtype, order, True, shape)
-    return xp.ndarray._empty(like.shape, like.dtype, "F" if like.flags.fnc else "C")
+    return xp.ndarray._laid_out_as(like)
 
 
 def zeros_like(xp: Any, a: Any, dtype: Any = None, order: Any = "K", subok: None = None, shape: Any = None) -> Any:
@@ -180,7 +180,7 @@ def _uploaded(xp: Any, host: Any) -> Any:
     queue = machine.begin()
     if machine.capture(queue) is not None:
         raise RuntimeError(CAPTURING)
-    new = xp.ndarray._empty(host.shape, host.dtype, "F" if host.flags.fnc else "C")
+    new = xp.ndarray._laid_out_as(np.empty_like(host))
     machine.log.add(Record("copy_h2d", "array", host.nbytes, queue.ptr, machine.device.number))
     machine.store(new, host)
     return new

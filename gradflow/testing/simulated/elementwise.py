@@ -69,7 +69,9 @@ class Ufunc:
     def __call__(self, *args: Any, out: Any = None, dtype: Any = None, casting: Any = "same_kind", **wrong: Any) -> Any:
         if wrong:
             raise TypeError(f"Wrong arguments {wrong}")
-        if len(args) == self.nin + 1 and out is None:
+        if len(args) == self.nin + 1:
+            if out is not None:
+                raise ValueError("Cannot specify 'out' as both a positional and keyword argument")
             *args, out = args  # type: ignore[assignment]
         if len(args) != self.nin:
             raise TypeError(
@@ -77,6 +79,8 @@ class Ufunc:
                 f"(with outputs), but given {len(args)}."
             )
         if isinstance(out, tuple):
+            if len(out) != 1:
+                raise ValueError("The 'out' tuple must have exactly one entry per ufunc output")
             (out,) = out
         run = self._run
         if dtype is not None:
@@ -128,6 +132,10 @@ class Ufunc:
     def outer(self, A: Any, B: Any, **kwargs: Any) -> Any:
         """The function of every element of ``A`` with every element of ``B``."""
         return self(A.reshape(A.shape + (1,) * B.ndim), B, **kwargs)
+
+    def reduceat(self, array: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+        """Not simulated."""
+        raise NotImplementedError(f"the simulated `{self.name}.reduceat` is not there")
 
 
 def clip(xp: Any, a: Any, a_min: Any, a_max: Any, out: Any = None) -> Any:

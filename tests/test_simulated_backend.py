@@ -144,17 +144,44 @@ def test_what_the_pool_keeps_is_given_back_before_memory_is_said_to_be_short(cud
 
 
 def test_an_update_is_not_begun_twice_when_memory_is_short(cuda):
-    layer, x = gf.nn.BatchNorm1d(3, device="cuda"), gf.ones((4, 3, 2), device="cuda")
-    for nth in range(1, 20):
+    layer, x = gf.nn.BatchNorm1d(3, device="cuda"), gf.ones((4, 3, 4), device="cuda")[:, :, ::2]  # not for the kernel
+    told = 0
+    for nth in range(1, 30):
         before = layer.num_batches_tracked.item()
         cuda.machine.fail_allocation(nth)
         try:
             layer(x)
         except gf.errors.OutOfMemory as error:
             assert "track_statistics" in str(error)
-            cuda.machine.fail_allocation(0)
-            assert layer.num_batches_tracked.item() - before <= 1
-    cuda.machine.fail_allocation(0)
+            told += 1
+        cuda.machine.fail_allocation(0)
+        assert layer.num_batches_tracked.item() - before <= 1
+    assert told
+
+
+def test_a_copy_that_does_not_fit_is_refused_like_an_op():
+    with (
+        device.simulated_cuda(memory=1 << 20),
+        pytest.raises(gf.errors.OutOfMemory, match="copy to the device: cuda:0"),
+    ):
+        gf.ones(1 << 19).cuda()
+
+
+def test_what_cuda_refuses_without_being_lost_is_told_from_a_loss(cuda):
+    x, stream = gf.ones(2, device="cuda"), cuda.cuda.Stream(non_blocking=True)
+    with stream:
+        stream.begin_capture()
+        with pytest.raises(DeviceError, match=r"copy to the host: CUDA refused .*Capture"):
+            x.tolist()
+        with pytest.raises(cuda.cuda.runtime.CUDARuntimeError):
+            stream.end_capture()  # what was captured is not valid
+    assert x.tolist() == [1, 1]
+
+
+def test_products_are_cupys_without_cublaslt(cuda, simulated):
+    with device.serving(cuda_module.CudaBackend(simulated.xp, None)):
+        a = gf.tensor([[1.0, 2.0]], device="cuda")
+        assert gf.linear(a, a, gf.ones(1, device="cuda")).tolist() == [[6.0]]
 
 
 def test_after_a_failed_launch_the_device_is_lost_and_the_cpu_goes_on():
@@ -199,6 +226,9 @@ def test_arguments_that_do_not_fit_the_signature_are_refused(cuda):
         launch("sigmoid_grad", x, x, x, 1 << 31)
     with pytest.raises(KernelError, match=r"n is 1\.5, which int cannot hold"):
         launch("sigmoid_grad", x, x, x, 1.5)
+    odd = cuda.zeros(66, "uint8")[2:].view("float32")
+    with pytest.raises(KernelError, match=r"g is at address 0x\w+2, not a multiple of 4"):
+        launch("sigmoid_grad", odd, x, x, 16)
     with pytest.raises(KernelError, match=r"n must be a number \(int\), got str"):
         launch("sigmoid_grad", x, x, x, "16")
 
@@ -213,6 +243,11 @@ def test_a_kernel_that_does_not_compile_names_its_file_and_line(simulated, monke
         pytest.raises(KernelError, match=r"(?s)broken: .*kernels/broken\.cu\(2\).*undefined_name"),
     ):
         launch("broken", dtype=None)
+
+
+def test_a_kernel_belongs_to_the_family_that_its_file_is_named_after():
+    assert kernels.files()["sigmoid_grad"] == "activation"
+    assert kernels.files().keys() == kernels.signatures().keys()
 
 
 def test_parameters_that_cannot_be_read_are_refused_when_the_text_is_read(monkeypatch):
@@ -234,7 +269,7 @@ def fake_cupy(**differs: Any) -> Any:
     def fail(*arguments: Any) -> Any:
         raise Failure("cudaErrorInsufficientDriver")
 
-    runtime = {"CUDARuntimeError": Failure, "getDeviceCount": fail, "driverGetVersion": lambda: 0}
+    runtime = {"CUDARuntimeError": Failure, "getDeviceCount": fail, "driverGetVersion": fail}
     runtime |= {"runtimeGetVersion": lambda: 12090}
     runtime |= differs
     capability = differs.get("capability", "80")
@@ -275,6 +310,16 @@ def test_without_nvrtc_the_error_says_what_to_install(simulated):
         raise RuntimeError("CuPy failed to load libnvrtc.so.12")
 
     with pytest.raises(MissingExtraError, match=r"sigmoid<float>: .*NVRTC.*libnvrtc.*gradflow\[cuda12\]"):
+        simulated.launcher._compiled(SimpleNamespace(get_function=get_function), "sigmoid<float>")
+
+
+def test_an_error_of_cuda_while_a_kernel_is_loaded_stays_one(simulated):
+    failure = simulated.xp.cuda.runtime.CUDARuntimeError
+
+    def get_function(name: str) -> Any:
+        raise failure("cudaErrorInvalidDevice")
+
+    with pytest.raises(failure):
         simulated.launcher._compiled(SimpleNamespace(get_function=get_function), "sigmoid<float>")
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradflow.dtypes import DType, accumulator, float32, float64
+from gradflow.dtypes import DType, float32
 from gradflow.errors import KernelError
 
 OPTIONS = ("-std=c++17",)  # CuPy adds -ftz=true, --device-as-default-execution-space and the architecture
@@ -47,10 +47,8 @@ class Parameter(NamedTuple):
 
     def element(self, dtype: DType | None) -> DType | None:
         """What the pointer points to, or what the number is, in a kernel whose T is ``dtype``; None for ``void``."""
-        if self.type == "T":
-            return dtype
-        if self.type == "Acc<T>":
-            return _computed(dtype)
+        if dtype is not None and self.type in ("T", "Acc<T>"):
+            return dtype if self.type == "T" else _computed(dtype)
         return ELEMENTS.get(self.type)
 
 
@@ -106,11 +104,9 @@ class Signature(NamedTuple):
         return number
 
 
-def _computed(dtype: DType | None) -> DType | None:
+def _computed(dtype: DType) -> DType:
     """Acc<T> of kernels/common.cuh: what numbers of ``dtype`` are computed in."""
-    if dtype is None:
-        return None
-    return float64 if dtype == float64 else float32 if dtype.itemsize == 2 else accumulator(dtype)
+    return float32 if dtype.itemsize == 2 else dtype
 
 
 _GLOBAL = re.compile(

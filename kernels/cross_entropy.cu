@@ -98,7 +98,9 @@ __global__ void __launch_bounds__(THREADS, RESIDENT<T>) cross_entropy(
   Group row = row_of<T>(team, label < 0 ? 0 : rows, classes, logits);
   Exponentials<A> e = exponentials(row, x);
   A log_sum = log(e.sum), sums[2] = {0, 0};
-  if (spread != 0) row.visit([&](int c, A x) { sums[0] += spread * shares.weight_of(c) * (log_sum - (x - e.largest)); }, x);
+#pragma unroll 1
+  for (int c = team.lane; spread != 0 && c < row.count; c += size)
+    sums[0] += spread * shares.weight_of(c) * (log_sum - (load(x[c]) - e.largest));
   if (team.lane == 0) {
     all.check(team.index, fault, op);
     if (label >= 0) {

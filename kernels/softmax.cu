@@ -1,7 +1,7 @@
 // Softmax and, with ``logarithm``, its logarithm, along rows; and their gradients. A team of threads has a row.
 
 template <typename T>
-__global__ void __launch_bounds__(THREADS) softmax(
+__global__ void __launch_bounds__(THREADS, RESIDENT<T>) softmax(
     const T* __restrict__ x, T* __restrict__ out, bool logarithm, int rows, int columns, int size) {
   using A = Acc<T>;
   Team team(size, 1);

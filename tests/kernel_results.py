@@ -58,6 +58,7 @@ def assert_close(found: Any, expected: Any, element: str) -> None:
 
 
 def assert_thrifty(report: ptx.Report, least: int) -> None:
-    """At most 2 % more memory is moved than the ``least`` bytes, nothing by generic accesses."""
+    """At most 2 % more memory is moved than the ``least`` bytes, nothing by generic or local accesses."""
     assert report.bytes_read + report.bytes_written <= 1.02 * least
     assert report.generic_accesses == 0
+    assert report.local_accesses == 0

@@ -55,9 +55,9 @@ template <typename L, typename T> __device__ __forceinline__ void write(T* to, c
 template <typename T, int ARRAYS, typename Body>
 __device__ __forceinline__ void over_lanes(const Piece<ARRAYS>& piece, uint64 addresses, Body body) {
   constexpr int width = sizeof(T) == 8 ? 2 : 4;
-  int first = (piece.block * THREADS + threadIdx.x) * width;
-  if (first + width <= piece.n && addresses % (width * sizeof(T)) == 0) body(first, Lanes<T, width>());
+  uint32 first = (piece.block * THREADS + threadIdx.x) * width, n = piece.n;  // the last block may reach past 2^31
+  if (first + width <= n && addresses % (width * sizeof(T)) == 0) body(first, Lanes<T, width>());
   else
 #pragma unroll 1
-    for (int i = first; i < piece.n && i < first + width; i++) body(i, Lanes<T, 1>());
+    for (uint32 i = first; i < n && i < first + width; i++) body(i, Lanes<T, 1>());
 }

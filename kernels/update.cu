@@ -106,8 +106,9 @@ adam_update(T* p, const T* g, T* m, T* v, T* v_max, double* step, const double* 
       write<L>(v_max + i, second);
     }
 #pragma unroll
-    for (int k = 0; k < L::WIDTH; k++)
-      first[k] = left * load(x.at[k]) - scale * (first[k] * reciprocal(square_root(second[k]) + floor));
+    for (int k = 0; k < L::WIDTH; k++) second[k] = square_root(second[k]) + floor;
+#pragma unroll
+    for (int k = 0; k < L::WIDTH; k++) first[k] = left * load(x.at[k]) - scale * (first[k] * reciprocal(second[k]));
     write<L>(p + i, first);
   });
 }

@@ -117,7 +117,7 @@ class Optimizer:
                     p.grad = None
                 elif p.grad is not None:
                     with recording(False):
-                        p.grad = p.grad.detach().multiply_(0.0)
+                        p.grad = p.grad.detach().copy_(0.0)
 
     def state_dict(self) -> dict[str, Any]:
         """State and options in PyTorch's form: ``{"state": {index: {...}}, "param_groups": [...]}``, with copies."""

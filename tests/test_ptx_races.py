@@ -206,3 +206,17 @@ def test_every_barrier_of_a_reduction_over_blocks_is_needed(which: int) -> None:
     arguments = [memory.upload(X), memory.upload(np.zeros(1, np.int32)), memory.allocate(4096), memory.allocate(4)]
     with pytest.raises(ptx.KernelFault, match=r"data race|uninitialised"):
         program.launch("k", (4,), (256,), [np.uint64(a) for a in arguments], memory)
+
+
+def test_calls_of_one_function_share_its_shared_memory() -> None:
+    source = """__noinline__ __device__ float sum(float x) {
+        __shared__ float part[64]; part[threadIdx.x] = x; __syncthreads();
+        float s = 0; for (int i = 0; i < 64; i++) s += part[i];
+        BARRIER
+        return s; }
+      extern "C" __global__ void k(const float* x, float* out) { float a = sum(x[threadIdx.x]);
+        out[threadIdx.x] = a + sum(a * x[threadIdx.x]); }"""
+    got, _ = launch(source.replace("BARRIER", "__syncthreads();"), X, out=(64, "f4"), threads=64)
+    total = X[:64].sum()
+    assert got[0] == total + total * total
+    assert fault(source.replace("BARRIER", ""), X, out=(64, "f4"), threads=64).kind == "data race"

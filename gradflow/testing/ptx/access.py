@@ -194,7 +194,9 @@ def store_private(
 def _locate(g: Any, space: str, address: Any, shift: int, width: int, number: int) -> tuple[Any, Any, Any]:
     """The region, the offsets in each owner's part of it, and the offsets in all of it; or a fault."""
     region = g.launch.region(space)
-    offset = np.broadcast_to(address + shift, g.n)
+    offset = address + shift
+    if not offset.ndim:
+        offset = np.full(g.n, offset)
     if width > 1 and (bad := (offset & (width - 1)) != 0).any():
         _fail_private(g, space, "misaligned", bad, offset, width, number)
     if int(offset.min()) < 0 or int(offset.max()) + width > region.size:

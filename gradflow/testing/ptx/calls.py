@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from gradflow.testing.ptx.faults import KernelFault
-from gradflow.testing.ptx.parse import Function, Instruction, Module, Variable
+from gradflow.testing.ptx.parse import Function, Instruction, Module
 
 
 def inlined(function: Function, module: Module) -> Function:
@@ -60,13 +60,14 @@ def _call(call: Instruction, into: Function, module: Module, stack: tuple[str, .
         )
     prefix = f"$in{len(into.body)}$"
     names = {old: f"%{prefix}{old.lstrip('%')}" for old in callee.registers}
-    names |= {variable.name: prefix + variable.name for variable in callee.variables}
+    names |= {v.name: prefix + v.name for v in callee.variables if v.space != "shared"}  # shared is one for all calls
     names |= {item: prefix + item for item in callee.body if isinstance(item, str)}
     names |= {target: prefix + target for target in callee.targets}
     names |= {p.name: g for p, g in zip([*callee.results, *callee.params], [*results, *given], strict=True)}
     names["$end"] = f"{prefix}$end"
     into.registers |= {names[old]: kind for old, kind in callee.registers.items()}
-    into.variables += [Variable(names[v.name], v.space, v.type, v.size, v.align, v.values) for v in callee.variables]
+    known = {v.name for v in into.variables}
+    into.variables += [replace(v, name=names.get(v.name, v.name)) for v in callee.variables if v.name not in known]
     into.targets |= {names[t]: [names[label] for label in labels] for t, labels in callee.targets.items()}
     if call.predicate:
         skip = call.predicate[1:] if call.predicate.startswith("!") else f"!{call.predicate}"

@@ -45,3 +45,15 @@ class Event(NamedTuple):
     def at(self, times: Any) -> Any:
         """What ``barrier`` or ``warp_barrier`` is for each thread."""
         return times[self.threads] if isinstance(times, np.ndarray) else np.full(len(self.threads), times)
+
+
+def cells(event: Event, size: int, stride: int) -> Any:
+    """The numbers of the cells of ``size`` bytes that each thread touches, one row a thread.
+
+    The shared memory of a block begins ``stride`` bytes after that of the one before.
+    """
+    offset = event.offsets()
+    if event.space == "shared":
+        offset = offset + event.shape.block_of[event.threads] * stride
+    first = (offset // size)[:, None]
+    return first if event.width == size else first + np.arange(event.width // size)

@@ -7,23 +7,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradflow.testing.ptx import races
-from gradflow.testing.ptx.events import Event
+from gradflow.testing.ptx.events import Event, cells
+from gradflow.testing.ptx.faults import KernelFault
 from gradflow.testing.ptx.memory import BASE
 
 
-class Stamp:
-    """For each cell: who accessed it last in some way, when, and at which instruction; thread -1 for nobody."""
+class Records(NamedTuple):
+    """Accesses, one of one cell by one thread each: arrays of one length.
 
-    def __init__(self, count: int) -> None:
-        self.thread = np.full(count, -1, np.int64)
-        self.time = np.full(count, -1, np.int64)
+    ``event`` is a position in the list of events that is looked at, ``row`` that of the thread in the event, ``column``
+    the part of a vector; ``barrier`` and ``warp_barrier`` are the times of the thread's last ones before.
+    """
 
-    def take(self, at: Any) -> tuple[Any, Any]:
-        return self.thread[at], self.time[at]
+    cell: Any
+    event: Any
+    time: Any
+    thread: Any
+    row: Any
+    column: Any
+    barrier: Any
+    warp_barrier: Any
 
-    def put(self, at: Any, thread: Any, time: Any) -> None:
-        self.thread[at], self.time[at] = thread, time
+    def take(self, at: Any) -> Records:
+        """Those at some positions."""
+        return Records(*(array[at] for array in self))
 
 
 class Synchronisation(NamedTuple):
@@ -36,133 +43,134 @@ class Synchronisation(NamedTuple):
     barrier_before_fence: Any
 
 
-class History:
-    """Follows accesses through time, cell by cell, among the cells that more than one thread touches."""
+class Order:
+    """What happens before what among the accesses of one part of memory."""
 
-    def __init__(self, launch: Any, events: list[Event], part: list[tuple[int, Event]], space: str) -> None:
-        self.launch, self.events, self.part, self.space = launch, events, part, space
-        self.size = min(event.width for _, event in part)
-        self.stride = races.stride_of(part)
+    def __init__(self, launch: Any, events: list[Event], part: list[tuple[int, Event]], size: int, stride: int) -> None:
+        self.launch, self.events, self.part = launch, events, part
+        self.size, self.stride = size, stride
+        self.space = part[0][1].space
         self.per_block = launch.shape.size
-        self.cells = self._contested()
         self.fences = [(t, e.threads + e.first) for t, e in enumerate(events) if e.kind == "fence"]
         self._synchronisations: list[Synchronisation] | None = None
-        count = len(self.cells)
-        self.writer, self.reader, self.other, self.elsewhere = (Stamp(count) for _ in range(4))
-        self.atomic = np.zeros(count, bool)
-        self.value = np.zeros(count, np.int64)
 
-    def _contested(self) -> Any:
-        """The cells that more than one thread touches, ascending."""
-        found, owners = [], []
-        for _, event in self.part:
-            where = races.cells(event, self.size, self.space, self.stride)
-            found.append(where.reshape(-1))
-            owners.append(np.repeat(event.threads + event.first, where.shape[1]))
-        cell, owner = np.concatenate(found), np.concatenate(owners)
+    def check(self) -> None:
+        """Raise a fault for two accesses of a cell, one of them a write, of which neither is sure to come first.
+
+        In the order in which the interpreter ran them, each access must come after the last write before it, and each
+        read before the next write after it; what is further apart follows from these.
+        """
+        records = self._contested()
+        count = len(records.cell)
+        if not count:
+            return
+        writes = np.array([event.kind != "load" for _, event in self.part])[records.event]
+        place = np.arange(count)
+        first = np.append(True, records.cell[1:] != records.cell[:-1])
+        start = np.maximum.accumulate(np.where(first, place, 0))
+        before = np.append(-1, np.maximum.accumulate(np.where(writes, place, -1))[:-1])
+        has = before >= start
+        self._require(records, before[has], place[has])
+        end = np.minimum.accumulate(np.where(np.append(first[1:], True), place, count)[::-1])[::-1]
+        after = np.append(np.minimum.accumulate(np.where(writes, place, count)[::-1])[::-1][1:], count)
+        has = ~writes & (after <= end)
+        self._require(records, place[has], after[has])
+
+    def _contested(self) -> Records:
+        """The accesses of cells that several threads touch, by cell, then by time, then by thread."""
+        parts = [cells(event, self.size, self.stride) for _, event in self.part]
+        owners = [event.threads + event.first for _, event in self.part]
+        cell = np.concatenate([where.reshape(-1) for where in parts])
+        widths = np.array([where.shape[1] for where in parts])
+        thread = np.concatenate([x if k == 1 else x.repeat(k) for x, k in zip(owners, widths, strict=True)])
         order = np.argsort(cell, kind="stable")
-        cell, owner = cell[order], owner[order]
-        differs = (cell[1:] == cell[:-1]) & (owner[1:] != owner[:-1])
-        return np.unique(cell[1:][differs])
+        cell, thread = cell[order], thread[order]
+        new = cell[1:] != cell[:-1]
+        group = np.append(0, np.cumsum(new))
+        several = np.zeros(int(group[-1]) + 1, bool)
+        several[group[1:][~new & (thread[1:] != thread[:-1])]] = True
+        kept = np.flatnonzero(several[group])
+        starts = np.cumsum([0, *(where.size for where in parts)])
+        event = np.searchsorted(starts, order[kept], side="right") - 1
+        row, column = np.divmod(order[kept] - starts[event], widths[event])
+        time = np.array([time for time, _ in self.part])[event]
+        return Records(cell[kept], event, time, thread[kept], row, column, *self._barriers(event, row))
 
-    def replay(self) -> None:
-        """Go through the events; a fault at the first race."""
-        if not len(self.cells):
-            return
-        for time, event in self.part:
-            where = races.cells(event, self.size, self.space, self.stride)
-            at = np.searchsorted(self.cells, where.reshape(-1))
-            at[at == len(self.cells)] = 0
-            row, column = np.divmod(np.arange(len(at)), where.shape[1])
-            chosen = np.flatnonzero(self.cells[at] == where.reshape(-1))
-            if len(chosen):
-                self._step(time, event, at[chosen], row[chosen], column[chosen])
+    def _barriers(self, event: Any, row: Any) -> tuple[Any, Any]:
+        """The time of the last barrier, and of the last barrier of the warp, before each access."""
+        found = []
+        for name in ("barrier", "warp_barrier"):
+            given = [getattr(one, name) for _, one in self.part]
+            times = np.array([-1 if isinstance(x, np.ndarray) else x for x in given])[event]
+            for at in np.unique(event):
+                if isinstance(given[at], np.ndarray):
+                    mine = np.flatnonzero(event == at)
+                    times[mine] = given[at][self.part[at][1].threads[row[mine]]]
+            found.append(times)
+        return found[0], found[1]
 
-    def _step(self, time: int, event: Event, at: Any, row: Any, column: Any) -> None:
-        """One event: ``at`` are the cells, ``row`` the positions of the threads, ``column`` the part of the access."""
-        order = np.lexsort((row, at))
-        at, row, column = at[order], row[order], column[order]
-        thread = (event.threads + event.first)[row]
-        writer, when = self.writer.take(at)
-        against = ~self.atomic[at] if event.strong else np.ones(len(at), bool)
-        if event.kind == "store":
-            value = _bits(event, row, column, self.size)
-            against &= self.atomic[at] | (value != self.value[at])  # the same value twice is no harm
-            self._within(time, event, at, thread, row, value)
-        self._require(time, event, thread, row, at, writer, np.where(against, when, -1))
-        last = np.append(at[1:] != at[:-1], True)
-        if event.kind == "load" and not event.strong:
-            self._read(time, at, thread, last)
-            return
-        if event.kind == "load":
-            return
-        for stamp in (self.reader, self.other, self.elsewhere):
-            self._require(time, event, thread, row, at, *stamp.take(at))
-        self.writer.put(at[last], thread[last], time)
-        self.atomic[at] = event.kind == "atomic"
-        if event.kind == "store":
-            self.value[at] = value
+    def _require(self, records: Records, earlier: Any, later: Any) -> None:
+        """Raise a fault unless the accesses at positions ``earlier`` come before those at ``later``."""
+        other = records.thread[earlier] != records.thread[later]
+        strong = np.array([event.strong for _, event in self.part])
+        other &= ~(strong[records.event[earlier]] & strong[records.event[later]])
+        a, b = records.take(earlier[other]), records.take(later[other])
+        block, source = b.thread // self.per_block, a.thread // self.per_block
+        within = b.thread % self.per_block // 32 == a.thread % self.per_block // 32
+        ordered = (block == source) & ((b.barrier > a.time) | (within & (b.warp_barrier > a.time)))
+        open_ = np.flatnonzero(~ordered)
+        if len(open_):
+            a, b = a.take(open_), b.take(open_)
+            wrong = ~self._harmless(a, b)
+            if self.space == "global":
+                far = np.flatnonzero(wrong & (block[open_] != source[open_]))
+                wrong[far] = ~self._published(a.take(far), b.take(far))
+            if wrong.any():
+                i = int(np.flatnonzero(wrong)[0])
+                raise self._fault(a.take(i), b.take(i))
 
-    def _within(self, time: int, event: Event, at: Any, thread: Any, row: Any, value: Any) -> None:
-        """Stores of different values to one place by one instruction."""
-        clash = (at[1:] == at[:-1]) & (thread[1:] != thread[:-1]) & (value[1:] != value[:-1])
-        if clash.any() and not event.strong:
-            i = int(np.flatnonzero(clash)[0])
-            self._fault(time, event, int(row[i + 1]), int(thread[i]), time)
+    def _harmless(self, a: Records, b: Records) -> Any:
+        """Whether both store the same value."""
+        kinds = np.array([event.kind == "store" for _, event in self.part])
+        both = kinds[a.event] & kinds[b.event]
+        at = np.flatnonzero(both)
+        both[at] = self._values(a.take(at)) == self._values(b.take(at))
+        return both
 
-    def _read(self, time: int, at: Any, thread: Any, last: Any) -> None:
-        """Remember the last reader, the last other thread that read, and the last in another block."""
-        cell, newest = at[last], thread[last]
-        starts = np.append(0, np.flatnonzero(last)[:-1] + 1)
-        oldest = thread[starts]
-        before, before_time = self.reader.take(cell)
-        _keep(self.other, cell, [(oldest, np.full(len(cell), time)), (before, before_time)], lambda t: t != newest)
-        block = newest // self.per_block
-        both = [(oldest, np.full(len(cell), time)), (before, before_time)]
-        _keep(self.elsewhere, cell, both, lambda t: (t >= 0) & (t // self.per_block != block))
-        self.reader.put(cell, newest, time)
-
-    def _require(self, time: int, event: Event, thread: Any, row: Any, at: Any, before: Any, when: Any) -> None:
-        """Raise a fault unless the accesses of ``before`` at the times ``when`` come before this one."""
-        open_ = np.flatnonzero((when >= 0) & (before >= 0) & (before != thread) & (when < time))
-        if not len(open_):
-            return
-        thread, row, before, when = thread[open_], row[open_], before[open_], when[open_]
-        barrier, warp_barrier = event.at(event.barrier)[row], event.at(event.warp_barrier)[row]
-        same_block = thread // self.per_block == before // self.per_block
-        within = thread % self.per_block // 32 == before % self.per_block // 32
-        ordered = same_block & ((barrier > when) | (within & (warp_barrier > when)))
-        if self.space == "global" and not (ordered | same_block).all():
-            far = np.flatnonzero(~same_block)
-            ordered[far] = self._published(time, thread[far], barrier[far], before[far], when[far])
-        if not ordered.all():
-            i = int(np.flatnonzero(~ordered)[0])
-            self._fault(time, event, int(row[i]), int(before[i]), int(when[i]))
+    def _values(self, records: Records) -> Any:
+        """The bits that stores write to each cell, or those of the element that the cell is part of."""
+        result = np.zeros(len(records.cell), np.int64)
+        for at in np.unique(records.event):
+            event = self.part[at][1]
+            element = event.width // len(event.values)
+            for i, value in enumerate(event.values):
+                mine = np.flatnonzero((records.event == at) & (records.column * self.size // element == i))
+                bits = np.broadcast_to(np.ascontiguousarray(value).view(f"i{element}"), len(event.threads))
+                result[mine] = bits[records.row[mine]]
+        return result
 
     # ---- between blocks
 
-    def _published(self, time: int, thread: Any, barrier: Any, before: Any, when: Any) -> Any:
-        """Whether an access by another block was released by an atomic operation that this thread's block acquired."""
-        result = np.zeros(len(thread), bool)
-        block, source = thread // self.per_block, before // self.per_block
-        for s in self._synchronised():
+    def _published(self, a: Records, b: Records) -> Any:
+        """Whether accesses were released by an atomic operation that the block of the later one acquired."""
+        result = np.zeros(len(a.cell), bool)
+        block, source = b.thread // self.per_block, a.thread // self.per_block
+        for s in self._synchronised() if len(a.cell) else ():
             took, gave = s.time[block], s.time[source]
-            chain = (took >= 0) & (gave >= 0) & (took < time)
+            chain = (took >= 0) & (gave >= 0) & (took < b.time)
             chain &= (gave < took) | ((gave == took) & (s.thread[source] < s.thread[block]))
-            own = thread == s.thread[block]
-            chain &= own | (barrier > took)
-            fenced = self._fence_between(s.thread[block], took, np.where(own, time, barrier))
-            fenced |= self._fence_between(
-                thread, np.maximum(took, np.where(own, took, barrier - 1)), np.full(len(thread), time)
-            )
-            released = (before == s.thread[source]) & (when < s.fence[source])
-            released |= when < s.barrier_before_fence[source]
-            released |= self._fence_between(before, when, s.barrier[source])
-            result |= chain & fenced & released
+            own = b.thread == s.thread[block]
+            chain &= own | (b.barrier > took)
+            acquired = self._fenced(s.thread[block], took, np.where(own, b.time, b.barrier))
+            acquired |= self._fenced(b.thread, np.maximum(took, np.where(own, took, b.barrier - 1)), b.time)
+            released = (a.thread == s.thread[source]) & (a.time < s.fence[source])
+            released |= a.time < s.barrier_before_fence[source]
+            released |= self._fenced(a.thread, a.time, s.barrier[source])
+            result |= chain & acquired & released
         return result
 
-    def _fence_between(self, thread: Any, after: Any, until: Any) -> Any:
-        """Whether each thread fenced at a time from ``after`` and before ``until``."""
+    def _fenced(self, thread: Any, after: Any, until: Any) -> Any:
+        """Whether each thread had a fence later than ``after`` and before ``until``."""
         result = np.zeros(len(thread), bool)
         for time, threads in self.fences:
             at = np.searchsorted(threads, thread)
@@ -180,8 +188,7 @@ class History:
                     continue
                 for offset in np.unique(event.offsets())[:64]:
                     chosen = np.flatnonzero(event.offsets() == offset)
-                    known = by_address.setdefault(int(offset), _nothing(blocks))
-                    self._note(known, time, event, chosen)
+                    self._note(by_address.setdefault(int(offset), _nothing(blocks)), time, event, chosen)
             self._synchronisations = list(by_address.values())
         return self._synchronisations
 
@@ -193,56 +200,28 @@ class History:
         for when, threads in self.fences:
             if when > time:
                 break
-            fenced = np.isin(thread, threads)
-            known.fence[block[fenced]] = when
-            before = self.events[when]
-            barrier = before.barrier
-            if isinstance(barrier, np.ndarray):
-                local = thread[fenced] - before.first
-                known.barrier_before_fence[block[fenced]] = barrier[local]
-            else:
-                known.barrier_before_fence[block[fenced]] = barrier
+            at = np.flatnonzero(np.isin(thread, threads))
+            fence = self.events[when]
+            known.fence[block[at]] = when
+            barrier = fence.barrier
+            local = thread[at] - fence.first
+            known.barrier_before_fence[block[at]] = barrier[local] if isinstance(barrier, np.ndarray) else barrier
 
-    def _fault(self, time: int, event: Event, row: int, before: int, when: int) -> None:
+    def _fault(self, a: Records, b: Records) -> KernelFault:
         launch = self.launch
-        there = self.events[when]
-        block, inside = divmod(before, self.per_block)
-        offset = int(event.offsets()[row])
+        before, event = self.part[int(a.event)][1], self.part[int(b.event)][1]
+        block, inside = divmod(int(a.thread), self.per_block)
+        offset = int(event.offsets()[int(b.row)])
         address = offset + BASE if self.space == "global" else offset
-        mine = (int(event.threads[row]) + event.first) // self.per_block
-        apart = "with no barrier between" if mine == block else "in different blocks"
+        apart = "with no barrier between" if int(b.thread) // self.per_block == block else "in different blocks"
         who = f"block {launch.index(block, launch.grid)}, thread {launch.index(inside, launch.block)}"
         what = f"{launch.verb(event.number)} {event.width} bytes at {address:#x} of {self.space} memory"
-        other = f"{launch.verb(there.number)} {there.width} bytes there by {who} at {launch.line(there.number)}"
+        other = f"{launch.verb(before.number)} {before.width} bytes there by {who} at {launch.line(before.number)}"
         launch.first = event.first // self.per_block
-        raise launch.fault(
-            "data race",
-            f"{what}, and {other}, {apart}",
-            event.number,
-            int(event.threads[row]),
-            address,
-        )
+        thread = int(event.threads[int(b.row)])
+        fault: KernelFault = launch.fault("data race", f"{what}, and {other}, {apart}", event.number, thread, address)
+        return fault
 
 
 def _nothing(blocks: int) -> Synchronisation:
     return Synchronisation(*(np.full(blocks, -1, np.int64) for _ in range(5)))
-
-
-def _keep(stamp: Stamp, cell: Any, candidates: list[tuple[Any, Any]], suits: Any) -> None:
-    """Put the first candidate that suits into a stamp, which keeps what it has where none does."""
-    thread, time = stamp.take(cell)
-    for who, when in reversed(candidates):
-        good = suits(who) & (who >= 0)
-        thread, time = np.where(good, who, thread), np.where(good, when, time)
-    stamp.put(cell, thread, time)
-
-
-def _bits(event: Event, row: Any, column: Any, size: int) -> Any:
-    """The bits that a store writes to each cell, or those of the element that the cell is part of."""
-    element = event.width // len(event.values)
-    result = np.zeros(len(row), np.int64)
-    for i, value in enumerate(event.values):
-        bits = np.broadcast_to(np.ascontiguousarray(value).view(f"i{element}"), len(event.threads))
-        mine = column * size // element == i
-        result[mine] = bits[row[mine]]
-    return result

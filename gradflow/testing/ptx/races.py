@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gradflow.testing.ptx.events import Event
-from gradflow.testing.ptx.order import History
+from gradflow.testing.ptx.events import Event, cells
+from gradflow.testing.ptx.order import Order
 
 ENOUGH = 1 << 28  # bytes of addresses after which the accesses so far are looked at and forgotten
 
@@ -89,12 +89,14 @@ class Races:
             for time, event in enumerate(self.events)
             if event.space == space and (space == "global" or event.first == self.first)
         ]
-        writes = [event for _, event in chosen if event.kind != "load"]
-        if not writes:
+        if all(event.kind == "load" for _, event in chosen):
             return
         for part in self._parts(chosen) if space == "global" else [chosen]:
-            if not _own_cells(part) and not _own_bytes(part, space):
-                History(self.launch, self.events, part, space).replay()
+            size = min(event.width for _, event in part)
+            if space == "global" and (_own_cells(part) or _own_bytes(part, size)):
+                continue
+            stride = -(-max(event.span()[1] for _, event in part) // 16) * 16
+            Order(self.launch, self.events, part, size, stride).check()
 
     def _parts(self, chosen: list[tuple[int, Event]]) -> list[list[tuple[int, Event]]]:
         """The events by allocation, without the allocations that nobody writes."""
@@ -128,28 +130,12 @@ def _own_cells(part: list[tuple[int, Event]]) -> bool:
     return bool(high - low <= step)
 
 
-def _own_bytes(part: list[tuple[int, Event]], space: str) -> bool:
-    """Whether all bytes are touched by one thread each."""
-    size = min(event.width for _, event in part)
+def _own_bytes(part: list[tuple[int, Event]], size: int) -> bool:
+    """Whether each cell of ``size`` bytes of global memory is touched by one thread alone."""
     spans = [event.span() for _, event in part]
-    stride = stride_of(part)
-    low = 0 if space == "shared" else min(span[0] for span in spans) // size
-    high = part[0][1].shape.blocks * stride if space == "shared" else max(span[1] for span in spans)
-    owner = np.full(high // size + 1 - low, -1, np.int64)
-    placed = [(cells(event, size, space, stride) - low, event.threads + event.first) for _, event in part]
+    low = min(span[0] for span in spans) // size
+    owner = np.full(max(span[1] for span in spans) // size + 1 - low, -1, np.int64)
+    placed = [(cells(event, size, 0) - low, (event.threads + event.first)[:, None]) for _, event in part]
     for where, threads in placed:
-        owner[where] = threads[:, None]
-    return all((owner[where] == threads[:, None]).all() for where, threads in placed)
-
-
-def stride_of(part: list[tuple[int, Event]]) -> int:
-    """Bytes from the shared memory of a block to that of the next, in the numbering of cells."""
-    return -(-max(event.span()[1] for _, event in part) // 16) * 16
-
-
-def cells(event: Event, size: int, space: str, stride: int) -> Any:
-    """The numbers of the cells of ``size`` bytes that each thread touches, one row a thread."""
-    offset = event.offsets()
-    if space == "shared":
-        offset = offset + event.shape.block_of[event.threads] * stride
-    return (offset // size)[:, None] + np.arange(event.width // size)
+        owner[where] = threads
+    return all((owner[where] == threads).all() for where, threads in placed)

@@ -101,7 +101,7 @@ def layer(name: str, device: Device) -> list[Any]:
 
 def _numpy(x: Tensor | None) -> Any:
     assert x is not None
-    return x.detach().cpu().numpy()
+    return x.detach().cpu().numpy().copy()  # which on the CPU would change as training goes on
 
 
 def optimizer(name: str, device: Device, steps: int = 5) -> list[Any]:

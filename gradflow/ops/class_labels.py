@@ -100,6 +100,7 @@ def usable(xp: Any, name: str, labels: Array, classes: int, ignore_index: int) -
             f"{name}: label {labels[wrong]} at position {wrong} is out of range for {classes} classes; labels "
             f"must be 0 to {classes - 1}, or ignore_index ({ignore_index}) for a row to be left out"
         )
+    labels = labels.astype(np.int64, copy=False)  # CuPy compares uint8 with no -100
     kept = labels != ignore_index
     return xp.where(kept, labels, 0), kept
 

@@ -11,7 +11,7 @@ Array = Any
 
 THREADS = 256  # of a block, as in kernels/common.cuh
 VECTOR = 16  # bytes that one thread moves at a time
-LIMIT = 1 << 31  # kernels count elements in 32 bits
+LIMIT = (1 << 31) - (1 << 14)  # kernels count elements in 32 bits, and a tile past the last one
 
 
 class Scratch(NamedTuple):

@@ -132,6 +132,13 @@ def test_the_mean_is_over_rows_that_count_and_nan_without_any(shape, rng):
     assert not got.found.any()
 
 
+def test_a_mean_over_weights_of_zero_is_nan_and_so_is_its_gradient(rng):
+    logits, labels = rng.normal(size=(5, 3)), np.zeros(5, np.int64)
+    arrays, attrs = (logits, labels, np.array([0.0, 1, 1])), {**PLAIN, "label_smoothing": 0.1}
+    assert np.isnan(outcome("cross_entropy", arrays, "float", **attrs).found)
+    assert np.isnan(outcome("cross_entropy_grad", (np.ones(()), *arrays), "float", **attrs).found).all()
+
+
 def test_an_ignored_row_may_hold_anything(rng):
     logits, labels = labelled((5, 12), rng)
     logits[2], labels[2] = np.nan, -100

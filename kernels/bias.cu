@@ -52,7 +52,7 @@ bias_activation(const T* x, const T* __restrict__ bias, T* out, int activation, 
 // dz = g times the slope, and db = the sums of its columns. ``saved`` is what the slope is computed from: the result of
 // relu, sigmoid and tanh, the argument of the others.
 template <typename T>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, 6)
 activation_bias_grad(T* dz, T* __restrict__ db, const T* g, const T* saved, int activation, Acc<T>* partial,
                      int* tickets, int rows, int columns, int lanes, int share) {
   constexpr int N = Vector<T>::WIDTH;

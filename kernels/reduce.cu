@@ -24,6 +24,16 @@ __device__ __forceinline__ void fold(Total total, Pair<A> pair, int first, int e
   }
 }
 
+// where a thread is in a strip of columns that is ``lanes`` vectors of N numbers across
+template <int N> struct Place {
+  int level, depth, column;
+  bool idle;
+  __device__ __forceinline__ Place(int thread, int lanes, int columns)
+      : level(thread / lanes), depth(THREADS / lanes), column((blockIdx.x * lanes + thread % lanes) * N) {
+    idle = level >= depth || column >= columns;
+  }
+};
+
 // Reduces columns: a block takes a strip of ``lanes`` vectors across and ``share`` rows down, and whichever block of a
 // strip comes last combines what all of them found. row(r, column, part) combines a vector of row r with part, and
 // done(column, total) takes a vector of results, total[k * THREADS].
@@ -31,42 +41,46 @@ template <int N, typename A, typename Row, typename Done>
 __device__ __forceinline__ void over_columns(Row row, Done done, Pair<A> pair, A* partial, int* tickets, int rows,
                                              int columns, int lanes, int share) {
   __shared__ A totals[N * THREADS];
-  volatile A* total = totals + threadIdx.x;  // volatile: not to be kept in registers
-  int lane = threadIdx.x % lanes, level = threadIdx.x / lanes, depth = THREADS / lanes;
-  int column = (blockIdx.x * lanes + lane) * N;
-  bool idle = level >= depth || column >= columns;
+  int thread = threadIdx.x;
+  {
+    Place<N> at(thread, lanes, columns);
+    int end = min(rows, (int)(blockIdx.y + 1) * share), first = at.idle ? end : blockIdx.y * share + at.level;
+    volatile A* total = totals + thread;  // volatile: not to be kept in registers
 #pragma unroll
-  for (int k = 0; k < N; k++) total[k * THREADS] = pair.identity();
-  int first = blockIdx.y * share + level, end = min(rows, (int)(blockIdx.y + 1) * share);
-  fold<N>(total, pair, first, idle ? 0 : end, depth, [&](int r, A* part) { row(r, column, part); });
+    for (int k = 0; k < N; k++) total[k * THREADS] = pair.identity();
+    fold<N>(total, pair, first, end, at.depth, [&](int r, A* part) { row(r, at.column, part); });
+  }
+  asm volatile("" : "+r"(thread));  // what follows is computed anew, not kept in registers
+  Place<N> at(thread, lanes, columns);
+  volatile A* total = totals + thread;
 #pragma unroll 1
   for (bool last = gridDim.y == 1;; last = true) {
 #pragma unroll 1
-    for (int height = depth; height > 1;) {
+    for (int height = at.depth; height > 1;) {
       int below = height;
       height = (height + 1) / 2;
       __syncthreads();
-      if (level + height < below) {
+      if (at.level + height < below) {
 #pragma unroll
         for (int k = 0; k < N * THREADS; k += THREADS) total[k] = pair(total[k], total[k + height * lanes]);
       }
     }
     if (last) break;
     int width = gridDim.x * lanes * N;
-    A* found = partial + blockIdx.z * gridDim.y * width + column;
-    if (level == 0 && !idle) {
+    A* found = partial + blockIdx.z * gridDim.y * width + at.column;
+    if (at.level == 0 && !at.idle) {
 #pragma unroll
       for (int k = 0; k < N; k++) found[blockIdx.y * width + k] = total[k * THREADS];
     }
     if (!is_last_block(tickets + blockIdx.z * gridDim.x + blockIdx.x, gridDim.y)) return;
 #pragma unroll
     for (int k = 0; k < N; k++) total[k * THREADS] = pair.identity();
-    fold<N>(total, pair, level, idle ? 0 : gridDim.y, depth, [&](int r, A* part) {
+    fold<N>(total, pair, at.level, at.idle ? 0 : gridDim.y, at.depth, [&](int r, A* part) {
 #pragma unroll
       for (int k = 0; k < N; k++) part[k] = pair(part[k], found[r * width + k]);
     });
   }
-  if (level == 0 && !idle) done(column, total);
+  if (at.level == 0 && !at.idle) done(at.column, total);
 }
 
 // ``across``: x is a long row, as many columns as a vector has, and after them the ``rest``; its columns are combined

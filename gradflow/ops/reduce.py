@@ -119,7 +119,10 @@ _sum = Op(
         sample(Real((0, 2)), axes=(0,), keepdims=False),
         sample(Real((1100, 3)), axes=(0,), keepdims=False),
     ),
-    workloads=tuple(sample(Real((256, 1024)), axes=axes, keepdims=False) for axes in [(0,), (1,), (0, 1)]),
+    workloads=(
+        *(sample(Real((256, 1024)), axes=axes, keepdims=False) for axes in [(0,), (1,), (0, 1)]),
+        sample(Real((4096, 128)), axes=(0,), keepdims=False),
+    ),
 )
 
 

@@ -9,9 +9,11 @@ from gradflow.launch import LIMIT, THREADS, VECTOR, Launch, Scratch, Tickets, co
 from gradflow.shapes import Axes, Shape
 
 WARP = 32
+ACROSS = 4  # vectors of a row that a block takes: 64 bytes, which memory delivers at once
 BUSY = 264  # blocks: two for each processor of an H100
 FULL = 1056  # blocks: as many as its processors hold at a time
-ROWS = 4  # that a thread should add, before more blocks than BUSY are worth what they write for one another
+WORK = 1024  # elements that are worth a block
+DEARER = 4  # so many times dearer is a block beyond BUSY: blocks of a strip write and read for one another
 MANY_ROWS = BUSY * THREADS // WARP  # so many warps, one for each row, keep a GPU busy
 LARGEST_GRID = 65535  # in its second and third dimension
 
@@ -28,11 +30,10 @@ def strips(matrices: int, rows: int, columns: int, dtype: DType) -> Strips:
     """The grid that reduces the columns of ``matrices``, one after another in memory."""
     width = VECTOR // dtype.itemsize
     vectors = -(-columns // width)
-    across = -(-vectors // WARP)
+    across = -(-vectors // ACROSS)
     lanes = -(-vectors // across)
-    depth = THREADS // lanes
-    most = rows // depth  # blocks of a strip, if a thread adds one row
-    wanted = max(BUSY, min(FULL, matrices * across * most // ROWS))
+    most = -(-(rows * columns // WORK) // across)
+    wanted = max(BUSY, min(FULL, matrices * across * most // DEARER))
     share = rows // max(1, min(most, -(-wanted // (matrices * across))))
     down = -(-rows // share)
     scratch, tickets = None, None

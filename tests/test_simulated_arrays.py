@@ -214,6 +214,7 @@ def test_simulated_arrays_of_two_devices_do_not_meet():
     with pytest.raises(ValueError, match="device"):
         here + there
     there.set(np.array([3.0, 4.0]))
+    assert two.records[-1].device == 1
     here.set(np.array([5.0, 6.0]))
     assert (here.tolist(), there.tolist()) == ([5, 6], [3, 4])  # copies know where they belong
 

@@ -248,6 +248,23 @@ def test_what_a_simulated_capture_frees_serves_its_graph_until_another_array_get
             graph.launch()
 
 
+def test_memory_that_a_simulated_capture_uses_again_counts_as_unwritten(xp):
+    stream = xp.cuda.Stream(non_blocking=True)
+    with stream:
+        x = xp.ones(100)
+        old = x + 1
+        address = old.data.ptr
+        stream.begin_capture()
+        del old
+        new = x * 2
+        graph = stream.end_capture()
+        assert new.data.ptr == address
+        with pytest.raises(KernelFault, match="uninitialised read"):
+            new.get()
+        graph.launch()
+        assert new[0].tolist() == 2
+
+
 def test_the_simulated_default_stream_is_not_captured_and_not_used_beside_a_blocking_capture(xp):
     with pytest.raises(RuntimeError, match="cannot capture on the default"):
         xp.cuda.Stream.null.begin_capture()

@@ -151,6 +151,8 @@ def test_a_shuffle_after_lanes_have_left() -> None:
 def test_a_lane_must_be_in_its_mask_and_read_from_one_that_is() -> None:
     error = fault(kernel("out[t] = __shfl_xor_sync(0xffu, x[t], 1);"), X, out=(32, "f4"))
     assert error.kind == "shuffle"
+    error = fault(kernel("out[t] = __shfl_sync(0xffu, x[t], 0);"), X, out=(32, "f4"))
+    assert error.kind == "shuffle" and "lane 8 is not in the mask it gives, 0xff" in str(error)
     error = fault(kernel("if (t < 8) out[t] = __shfl_sync(0xffu, x[t], t + 4);"), X, out=(32, "f4"))
     assert error.kind == "shuffle" and "lane 4 reads from lane 8, which does not take part" in str(error)
 

@@ -359,3 +359,61 @@ def test_philox_gives_the_vectors_of_random123() -> None:
         ["408f276d", "41c83b0e", "a20bc7c6", "6d5451fd"],
         ["d16cfe09", "94fdcceb", "5001e420", "24126ea1"],
     ]
+
+
+def test_a_barrier_for_some_warps_counts_its_threads() -> None:
+    source = """extern "C" __global__ void k(int* out) { __shared__ int s[64]; int t = threadIdx.x;
+        if (t < 64) { s[t] = t; asm volatile("bar.sync 1, 64;" ::: "memory"); out[t] = s[63 - t]; } else out[t] = -t; }"""
+    got, _ = launch(source, out=(128, "i4"), threads=128)
+    assert got.tolist() == [63 - t if t < 64 else -t for t in range(128)]
+
+
+def test_parameters_that_are_indexed_lie_in_memory() -> None:
+    source = """struct S { float v[8]; }; extern "C" __global__ void k(const S s, const int* at, float* out) {
+        out[threadIdx.x] = s.v[at[threadIdx.x]]; }"""
+    order = np.arange(32, dtype=np.int32) * 5 % 8
+    got, report = launch(source, np.arange(8, dtype=np.float32).tobytes(), order, out=(32, "f4"))
+    np.testing.assert_array_equal(got, order)
+    assert report.loads.bytes > 0
+
+
+def test_atomic_additions_of_floats_round_each_time_and_flush_in_global_memory() -> None:
+    source = """extern "C" __global__ void k(float* sum, float* shared) { __shared__ float s; 
+        if (threadIdx.x == 0) s = 1e-40f;
+        __syncthreads(); atomicAdd(&s, 1e-40f); atomicAdd(sum, 1e-40f); __syncthreads();
+        if (threadIdx.x == 0) *shared = s; }"""
+    for threads in (32, 256):
+        memory = ptx.Memory(1 << 20)
+        total, shared = memory.upload(np.zeros(1, np.float32)), memory.upload(np.zeros(1, np.float32))
+        program = ptx.load(nvrtc.compile(source.replace("e-40f", "e-30f"), ["k"]))
+        program.launch("k", (1,), (threads,), [np.uint64(total), np.uint64(shared)], memory)
+        want = np.float32(0)
+        for _ in range(threads):
+            want += np.float32(1e-30)
+        assert memory.download(total, (1,), np.float32)[0] == want
+        program = ptx.load(nvrtc.compile(source, ["k"], options=["-ftz=false"]))
+        memory.view(total, (1,), np.float32)[0] = 0
+        program.launch("k", (1,), (threads,), [np.uint64(total), np.uint64(shared)], memory)
+        assert memory.download(total, (1,), np.float32)[0] == 0
+        assert memory.download(shared, (1,), np.float32)[0] > 0
+
+
+@pytest.mark.parametrize("kind", ["f16x2", "bf16x2"])
+def test_pairs_of_halves_are_added_atomically(kind: str) -> None:
+    source = f"""extern "C" __global__ void k(unsigned* sum, const unsigned* x) {{
+        unsigned old, mine = x[threadIdx.x];
+        asm volatile("atom.global.add.noftz.{kind} %0, [%1], %2;" : "=r"(old) : "l"(sum), "r"(mine) : "memory"); }}"""
+    one, two = (0x3C00, 0x4000) if kind == "f16x2" else (0x3F80, 0x4000)
+    got, _ = launch(
+        source, np.zeros(1, np.uint32), np.full(8, two << 16 | one, np.uint32), threads=8, arch="compute_90"
+    )
+    eight, sixteen = (0x4800, 0x4C00) if kind == "f16x2" else (0x4100, 0x4180)
+    assert hex(got[0]) == hex(sixteen << 16 | eight)
+
+
+def test_generic_atomics_go_where_the_pointer_points() -> None:
+    source = """extern "C" __global__ void k(int* sum) { __shared__ int s;
+        if (threadIdx.x == 0) s = 0; __syncthreads(); int* p = threadIdx.x % 2 ? &s : sum; int* volatile hidden = p; atomicAdd(hidden, 1); __syncthreads();
+        if (threadIdx.x == 0) sum[1] = s; }"""
+    got, report = launch(source, np.zeros(2, np.int32), threads=64)
+    assert got.tolist() == [32, 32] and report.generic_accesses > 0

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradflow.testing.ptx import access
-from gradflow.testing.ptx.memory import BASE
+from gradflow.testing.ptx.arithmetic import brain, flush, packed, packed_bf16
 
 ROUNDS = 64  # of threads at one address, before it is done without the old values
 
@@ -43,6 +43,8 @@ def _atomic(
         if (bad := region.written_as[size].take(index >> (size.bit_length() - 1)) != access.ONES[size]).any():
             access._fail_private(g, space, "uninitialised read", bad, offset, size, number)
     g.record("atomic", space, number, offset, size)
+    if (space, operation, code) == ("global", "add", "f4"):
+        operation = "add_ftz"  # as the manual has it for global memory alone
     a = np.broadcast_to(a, g.n)
     b = None if b is None else np.broadcast_to(b, g.n)
     with np.errstate(all="ignore"):
@@ -55,7 +57,7 @@ def _in_turn(memory: Any, index: Any, operation: str, a: Any, b: Any, returns: b
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     counts = np.diff(np.append(starts, len(index)))
     if not returns and counts.max() > ROUNDS and (at := _ACCUMULATE.get(operation)) is not None:
-        at(memory, index, a)
+        at(memory, index, flush(a) if operation == "add_ftz" else a)
         return None
     old = np.empty(len(index), memory.dtype)
     if operation == "add" and memory.dtype.kind in "iu":
@@ -74,6 +76,7 @@ def _in_turn(memory: Any, index: Any, operation: str, a: Any, b: Any, returns: b
 
 _ACCUMULATE: dict[str, Any] = {
     "add": np.add.at,
+    "add_ftz": np.add.at,
     "min": np.minimum.at,
     "max": np.maximum.at,
     "and": np.bitwise_and.at,
@@ -89,8 +92,20 @@ def _apply(operation: str, old: Any, a: Any, b: Any) -> Any:
         return np.where(old >= a, np.zeros_like(old), old + old.dtype.type(1))
     if operation == "dec":
         return np.where((old == 0) | (old > a), a, old - old.dtype.type(1))
-    function = {"add": np.add, "min": np.minimum, "max": np.maximum, "and": np.bitwise_and, "or": np.bitwise_or}
-    return function.get(operation, np.bitwise_xor)(old, a)
+    if operation == "add_ftz":
+        return flush(flush(old) + flush(a))
+    name, _, kind = operation.partition("_")
+    function = _FUNCTIONS[name]
+    if kind == "bf16":
+        return brain(function, old, a)
+    return {"f16x2": packed, "bf16x2": packed_bf16}[kind](function, old, a) if kind else function(old, a)
 
 
-GLOBAL_SHIFT = -BASE
+_FUNCTIONS: dict[str, Any] = {
+    "add": np.add,
+    "min": np.minimum,
+    "max": np.maximum,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+}

@@ -14,7 +14,7 @@ from gradflow.testing.ptx.memory import Allocation, Memory
 from gradflow.testing.ptx.races import Races
 from gradflow.testing.ptx.report import Report
 from gradflow.testing.ptx.translate import Unsupported
-from gradflow.testing.ptx.waiting import ready
+from gradflow.testing.ptx.waiting import everyone, ready
 
 if TYPE_CHECKING:
     from gradflow.testing.ptx.program import Kernel
@@ -134,7 +134,7 @@ class Launch:
             groups.append(waiting)
         group: Group | None = groups[0] if len(groups) == 1 else joined(groups, self._live(block.live_in))
         assert group is not None
-        if collective is not None and not (group.full and self.shape.size % 32 == 0):
+        if collective is not None and not (group.full and self.shape.size % 32 == 0 and everyone(collective)):
             group, rest = ready(self, group, collective, at)
             if rest is not None:
                 self.parked[at] = rest

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from gradflow.testing.ptx.flow import Block
 from gradflow.testing.ptx.parse import WIDTHS
 
 
+@cache
 def code_of(kind: str) -> str:
     """The type code of a PTX type: NumPy's, with "bf" for bfloat16 and "?" for predicates."""
     if kind == "pred":

@@ -84,10 +84,8 @@ class Translator:
         self._begin(False)
         instruction = block.collective
         assert instruction is not None
-        counted = instruction.op[0] in {"bar", "barrier"} and "warp" not in instruction.op
-        operands = [operand for operand in instruction.operands if not counted or operand not in self.registers]
         self.number = block.instructions[0][0]
-        result = self.read(operands[-1], "u4")
+        result = self.read(count_of(instruction) or instruction.operands[-1], "u4")
         return "\n    ".join(["def run(g):", "R = g.registers", *self.lines, f"return {result}\n"])
 
     def _begin(self, careful: bool) -> None:
@@ -250,6 +248,14 @@ class Translator:
         if base in self.symbols and isinstance(self.symbols[base], str):
             return self.symbol(base, "i8"), offset
         return self.constant(np.int64(self.symbols[base] if base in self.symbols else int(base, 0))), offset
+
+
+def count_of(barrier: Instruction) -> str:
+    """The operand of a barrier that says how many threads it waits for; nothing if it waits for all."""
+    if barrier.op[0] not in {"bar", "barrier"} or "warp" in barrier.op:
+        return ""
+    ids = barrier.operands[1:-1] if "red" in barrier.op else barrier.operands
+    return ids[1] if len(ids) == 2 else ""
 
 
 def immediate(text: str, code: str) -> Any:

@@ -9,6 +9,14 @@ import numpy as np
 from gradflow.testing.ptx.collective import incomplete
 from gradflow.testing.ptx.group import Group
 from gradflow.testing.ptx.parse import Instruction
+from gradflow.testing.ptx.translate import count_of
+
+
+def everyone(instruction: Instruction) -> bool:
+    """Whether a collective instruction is for all threads of a block or a warp, as far as can be read in it."""
+    if instruction.op[0] in {"bar", "barrier"} and "warp" not in instruction.op:
+        return True
+    return instruction.op[0] == "activemask" or instruction.operands[-1] in {"-1", "0xffffffff", "0xFFFFFFFF"}
 
 
 def ready(launch: Any, group: Group, instruction: Instruction, at: int) -> tuple[Group | None, Group | None]:
@@ -37,10 +45,7 @@ def ready(launch: Any, group: Group, instruction: Instruction, at: int) -> tuple
 def _barrier(launch: Any, group: Group, instruction: Instruction, at: int) -> Any:
     """Which threads wait for the rest of their block, or for as many as the barrier counts."""
     arrived = np.bincount(group.block_of, minlength=launch.shape.blocks)
-    counted = [
-        x for x in instruction.operands if x not in launch.kernel.translator.registers or "red" not in instruction.op
-    ]
     needed = launch.alive
-    if len(counted) == 2 and "red" not in instruction.op:
+    if count_of(instruction):
         needed = int(launch.kernel.mask(at)(group))
     return (arrived < needed)[group.block_of]

@@ -1,19 +1,17 @@
 // Steps of optimizers: parameters, gradients and state in one pass, in place, in any number of arenas at once.
 //
-// One thread of each block works out what depends on the number of the step and on the learning rate, in double.
+// What depends on the number of the step is worked out by one thread of each block, in double.
 
-// The number of the step that begins, told to one thread of each block. The last of them to ask writes it down: by then
-// all have read what stood there.
+// One thread of each block, once it has read the number of the step, comes here; the last one counts it: by then all
+// have read.
 template <int ARRAYS>
-__device__ __forceinline__ double begin_step(const Piece<ARRAYS>& piece, double* step, int* tickets) {
-  double now = *step + 1;
+__device__ __forceinline__ void count_step(const Piece<ARRAYS>& piece, double* step, int* tickets) {
   __threadfence();
   if (atomicAdd(tickets + piece.row, 1) == piece.blocks - 1) {
     __threadfence();
     tickets[piece.row] = 0;
-    *step = now;
+    *step += 1;
   }
-  return now;
 }
 
 // 1 - x to the power of n: 2 log2(n) products, where pow would be a page of code
@@ -43,8 +41,9 @@ sgd_update(T* p, const T* g, T* velocity, double* step, const double* lr, const 
   if (holds((float*)piece.at[5])) return;
   __shared__ Acc<T> rate, keep, take;
   if (threadIdx.x == 0) {
-    bool first = begin_step(piece, (double*)piece.at[3], tickets) == 1;
+    bool first = *(double*)piece.at[3] == 0;
     rate = *(double*)piece.at[4], keep = first ? 0 : momentum, take = first ? 1 : gain;
+    count_step(piece, (double*)piece.at[3], tickets);
   }
   __syncthreads();
   p = (T*)piece.at[0], g = (T*)piece.at[1], velocity = (T*)piece.at[2];
@@ -78,7 +77,8 @@ adam_update(T* p, const T* g, T* m, T* v, T* v_max, double* step, const double* 
   if (holds((float*)piece.at[7])) return;
   __shared__ Acc<T> scale, floor, left;
   if (threadIdx.x == 0) {
-    double now = begin_step(piece, (double*)piece.at[5], tickets), rate = *(double*)piece.at[6];
+    double now = *(double*)piece.at[5] + 1, rate = *(double*)piece.at[6];
+    count_step(piece, (double*)piece.at[5], tickets);
     Acc<T> whole = square_root(Acc<T>(short_of_one(beta2, now)));
     scale = Acc<T>(rate) * whole * reciprocal(Acc<T>(short_of_one(beta1, now)));
     floor = eps * whole;
@@ -116,15 +116,11 @@ adam_update(T* p, const T* g, T* m, T* v, T* v_max, double* step, const double* 
 template <typename T>
 __global__ void __launch_bounds__(THREADS)
 lion_update(T* p, const T* g, T* m, double* step, const double* lr, const float* found_inf, Acc<T> keep1, Acc<T> take1,
-            Acc<T> keep2, Acc<T> take2, double shrink, Acc<T> sign, const int64* table, int rows, int* tickets, int n) {
+            Acc<T> keep2, Acc<T> take2, Acc<T> shrink, Acc<T> sign, const int64* table, int rows, int n) {
   auto piece = piece_of(table, rows, n, p, g, m, step, lr, found_inf);
   if (holds((float*)piece.at[5])) return;
-  __shared__ Acc<T> rate, left;
-  if (threadIdx.x == 0) {
-    begin_step(piece, (double*)piece.at[3], tickets);
-    rate = *(double*)piece.at[4], left = 1 - *(double*)piece.at[4] * shrink;
-  }
-  __syncthreads();
+  if (piece.block == 0 && threadIdx.x == 0) *(double*)piece.at[3] += 1;
+  Acc<T> rate = *(double*)piece.at[4], left = 1 - rate * shrink;
   p = (T*)piece.at[0], g = (T*)piece.at[1], m = (T*)piece.at[2];
   over_lanes<T>(piece, (uint64)p | (uint64)g | (uint64)m, [=](int i, auto lanes) {
     using L = decltype(lanes);
@@ -145,15 +141,11 @@ template <typename T>
 __global__ void __launch_bounds__(THREADS)
 rmsprop_update(T* p, const T* g, T* square, T* velocity, T* mean, double* step, const double* lr, const float* found_inf,
                Acc<T> alpha, Acc<T> rest, Acc<T> eps, Acc<T> decay, Acc<T> momentum, Acc<T> sign,
-               const int64* table, int rows, int* tickets, int n) {
+               const int64* table, int rows, int n) {
   auto piece = piece_of(table, rows, n, p, g, square, velocity, mean, step, lr, found_inf);
   if (holds((float*)piece.at[7])) return;
-  __shared__ Acc<T> rate;
-  if (threadIdx.x == 0) {
-    begin_step(piece, (double*)piece.at[5], tickets);
-    rate = *(double*)piece.at[6];
-  }
-  __syncthreads();
+  if (piece.block == 0 && threadIdx.x == 0) *(double*)piece.at[5] += 1;
+  Acc<T> rate = *(double*)piece.at[6];
   p = (T*)piece.at[0], g = (T*)piece.at[1], square = (T*)piece.at[2], velocity = (T*)piece.at[3], mean = (T*)piece.at[4];
   uint64 addresses = (uint64)p | (uint64)g | (uint64)square | (uint64)velocity | (uint64)mean;
   over_lanes<T>(piece, addresses, [=](int i, auto lanes) {

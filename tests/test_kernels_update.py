@@ -141,7 +141,8 @@ def test_kernels_of_optimizers_move_no_byte_too_many_and_sixteen_sectors_at_a_ti
     np.testing.assert_allclose(arrays[0], expected[0], rtol=0, atol=tolerance(np.dtype("float32"), 5.0))
     assert (report.bytes_read + report.bytes_written) / (CASES[name][3] * size) <= 1.01
     assert report.stores.sectors_per_request == pytest.approx(16, abs=0.25)
-    assert (report.generic_accesses, report.local_accesses, report.atomics) == (0, 0, -(-size // 1024))
+    assert (report.generic_accesses, report.local_accesses) == (0, 0)
+    assert report.atomics <= -(-size // 1024)  # a ticket for each block, if it reads the number of the step
 
 
 @pytest.mark.parametrize("name", CASES)

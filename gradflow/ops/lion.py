@@ -69,7 +69,7 @@ _lion_update = Op(
     name="lion_update",
     forward=_lion_forward,
     loop=_lion_loop,
-    cuda=in_pieces("lion_update", 3, 6, _numbers, counted=True),
+    cuda=in_pieces("lion_update", 3, 6, _numbers),
     spec=alike,
     mutates=(0, 2, 3),
     samples=tuple(

@@ -95,7 +95,7 @@ _rmsprop_update = Op(
     name="rmsprop_update",
     forward=_rmsprop_forward,
     loop=_rmsprop_loop,
-    cuda=in_pieces("rmsprop_update", 5, 8, _numbers, counted=True),
+    cuda=in_pieces("rmsprop_update", 5, 8, _numbers),
     spec=alike,
     mutates=(0, 2, 3, 4, 5),
     samples=tuple(

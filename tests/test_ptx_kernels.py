@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from typing import Any
 
 import numpy as np
@@ -363,7 +364,8 @@ def test_philox_gives_the_vectors_of_random123() -> None:
 
 def test_a_barrier_for_some_warps_counts_its_threads() -> None:
     source = """extern "C" __global__ void k(int* out) { __shared__ int s[64]; int t = threadIdx.x;
-        if (t < 64) { s[t] = t; asm volatile("bar.sync 1, 64;" ::: "memory"); out[t] = s[63 - t]; } else out[t] = -t; }"""
+        if (t < 64) { s[t] = t; asm volatile("bar.sync 1, 64;" ::: "memory"); out[t] = s[63 - t]; }
+        else out[t] = -t; }"""
     got, _ = launch(source, out=(128, "i4"), threads=128)
     assert got.tolist() == [63 - t if t < 64 else -t for t in range(128)]
 
@@ -413,7 +415,17 @@ def test_pairs_of_halves_are_added_atomically(kind: str) -> None:
 
 def test_generic_atomics_go_where_the_pointer_points() -> None:
     source = """extern "C" __global__ void k(int* sum) { __shared__ int s;
-        if (threadIdx.x == 0) s = 0; __syncthreads(); int* p = threadIdx.x % 2 ? &s : sum; int* volatile hidden = p; atomicAdd(hidden, 1); __syncthreads();
+        if (threadIdx.x == 0) s = 0; __syncthreads();
+        int* p = threadIdx.x % 2 ? &s : sum; int* volatile hidden = p; atomicAdd(hidden, 1); __syncthreads();
         if (threadIdx.x == 0) sum[1] = s; }"""
     got, report = launch(source, np.zeros(2, np.int32), threads=64)
     assert got.tolist() == [32, 32] and report.generic_accesses > 0
+
+
+@pytest.mark.parametrize("module", [ptx, nvrtc])
+def test_the_examples_in_docstrings_that_need_nvrtc_work(module: Any) -> None:
+    texts = [module.__doc__ or "", *(f.__doc__ or "" for f in vars(module).values() if callable(f))]
+    text = "\n\n".join(text for text in texts if "+SKIP" in text).replace("# doctest: +SKIP", "")
+    example = doctest.DocTestParser().get_doctest(text, {}, module.__name__, None, 0)
+    assert doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example).failed == 0
+    assert example.examples

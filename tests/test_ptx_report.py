@@ -137,3 +137,9 @@ def test_counts_do_not_change_when_a_report_is_settled_early() -> None:
     report.settle()
     report.settle()
     assert report.loads == (256, 1024, 32768) and report.bytes_read == 16384
+
+
+def test_subnormal_numbers_do_not_count_loads_twice() -> None:
+    x = np.full(1024, 1e-40, np.float32)
+    got, report = launch(copy("out[i] = x[i] * 3;"), x, out=(1024, "f4"), blocks=4, threads=256)
+    assert (got == 0).all() and report.loads == report.stores == (32, 128, 4096)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gradflow.testing.ptx.program import Kernel
 
 SLAB = 1 << 15  # threads that run at once: whole blocks, the registers of which stay in the processor's cache
-STEPS = 1_000_000  # blocks of instructions that one slab may run before it counts as an endless loop
+STEPS = 300_000  # blocks of instructions that one slab may run before it counts as an endless loop
 MAX_THREADS, MAX_SHARED = 1024, 227 << 10  # of a block, on any device
 MAX_GRID = (2**31 - 1, 65535, 65535)
 
@@ -159,10 +159,13 @@ class Launch:
                 "endless loop", f"still running after {STEPS} steps", self._number(at), int(group.threads[0])
             )
         self.executed[at] = self.executed.get(at, 0) + group.n
+        before, generic = len(self.races.events), self.generic
         try:
             try:
                 return self.kernel.code(at, False)(group)
-            except FloatingPointError:
+            except FloatingPointError:  # nothing is written yet: stores and atomic operations end a block
+                del self.races.events[before:]
+                self.generic = generic
                 with np.errstate(all="ignore"):
                     return self.kernel.code(at, True)(group)
         except Unsupported as error:

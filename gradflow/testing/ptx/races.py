@@ -9,7 +9,7 @@ import numpy as np
 from gradflow.testing.ptx.events import Event, cells
 from gradflow.testing.ptx.order import Order
 
-ENOUGH = 1 << 28  # bytes of addresses after which the accesses so far are looked at and forgotten
+ENOUGH = 1 << 28  # bytes of addresses and values after which the accesses so far are looked at and forgotten
 
 
 class Races:
@@ -42,10 +42,9 @@ class Races:
                 self.shape, self.first,
             )
         )  # fmt: skip
-        if type(where) is not tuple:
-            self.retained += where.nbytes
-            if self.retained > ENOUGH:
-                self.finish()
+        self.retained += (8 if type(where) is not tuple else 0) * g.n + (width * g.n if values else 0)
+        if self.retained > ENOUGH:
+            self.finish()
 
     def barrier(self, g: Any) -> None:
         """The threads of a group have met the rest of their block."""

@@ -137,3 +137,24 @@ def test_simulated_kernels_take_what_cupys_take(xp):
     xp.RawModule(code=SCALE, name_expressions=["scale<double>"]).compile()
     with pytest.raises(NotImplementedError, match="nvrtc"):
         xp.RawModule(path="x.cubin")
+
+
+def test_a_simulated_graph_keeps_to_the_memory_of_its_kernels(xp, module):
+    kernel, x = module.get_function("scale<float>"), xp.ones(4, np.float32)
+    stream = xp.cuda.Stream(non_blocking=True)
+    with stream:
+        warm = xp.ones(4, np.float32)
+        del warm
+        stream.begin_capture()
+        scratch = xp.ones(4, np.float32)
+        kernel((1,), (4,), (scratch, np.float32(2), np.int32(4)))
+        xp.add(x, scratch, out=x)
+        del scratch  # free, and still there for the graph
+        graph = stream.end_capture()
+        graph.launch()
+        graph.launch()
+        assert x.tolist() == [5] * 4
+        other = xp.ones(4, np.float32)
+        with pytest.raises(KernelFault, match="given to another array since"):
+            graph.launch()
+        assert other.tolist() == [1] * 4

@@ -248,6 +248,31 @@ def test_what_a_simulated_capture_frees_serves_its_graph_until_another_array_get
             graph.launch()
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda xp, x: x.fill(0),
+        lambda xp, x: x.fill(1),
+        lambda xp, x: x.data.memset_async(0, 8),
+        lambda xp, x: x.data.copy_from_device_async(x.data + 8, 8),
+        lambda xp, x: x.set(np.frombuffer(xp.pinned, np.float64, 100)),
+    ],
+)
+def test_a_simulated_graph_writes_to_no_memory_that_was_freed(xp, call):
+    xp.pinned = xp.cuda.alloc_pinned_memory(800)
+    stream = xp.cuda.Stream(non_blocking=True)
+    with stream:
+        x = xp.ones(100)
+        stream.begin_capture()
+        call(xp, x)
+        graph = stream.end_capture()
+        graph.launch()
+        assert not xp.isnan(x).any()
+        del x
+        with pytest.raises(KernelFault, match="has been freed since"):
+            graph.launch()
+
+
 def test_memory_that_a_simulated_capture_uses_again_counts_as_unwritten(xp):
     stream = xp.cuda.Stream(non_blocking=True)
     with stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -201,7 +202,8 @@ class Array(Methods):
         if machine.capture(machine.begin(stream)) is not None and not machine.is_pinned(arr):
             raise RuntimeError(CAPTURING)
         with self.device:
-            machine.enqueue("copy_h2d", "set", arr.nbytes, lambda: machine.store(self, arr), stream)
+            write = partial(machine.contents.write, self._a, self._block._allocation, arr)
+            machine.enqueue("copy_h2d", "set", arr.nbytes, write, stream, (self._address(),))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise TypeError(IMPLICIT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,10 @@ def zeros(xp: Any, shape: Any, dtype: Any = float, order: Any = "C") -> Any:
 
 
 def _memset(xp: Any, x: Any) -> None:
+    machine = xp.machine
     if x.size:
-        xp.machine.enqueue("memset", "zeros", x.nbytes, lambda: xp.machine.store(x, np.zeros((), x.dtype)))
+        write = partial(machine.contents.write, x._a, x._block._allocation, np.zeros((), x.dtype))
+        machine.enqueue("memset", "zeros", x.nbytes, write, touches=(x._address(),))
 
 
 def ones(xp: Any, shape: Any, dtype: Any = float, order: Any = "C") -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradflow.testing.ptx.memory import Memory
+from gradflow.testing.ptx.memory import BASE, Memory
 from gradflow.testing.simulated.contents import Contents
 from gradflow.testing.simulated.graph import Capture, Node
 from gradflow.testing.simulated.log import Log, Record
@@ -125,18 +125,42 @@ class Machine:
                 return capture
         return None
 
-    def enqueue(self, kind: str, name: str, nbytes: int, work: Callable[[], Any], stream: Queue | None = None) -> None:
-        """Do ``work`` now, or, if the stream is capturing, whenever the graph is launched."""
+    def enqueue(
+        self,
+        kind: str,
+        name: str,
+        nbytes: int,
+        work: Callable[[], Any],
+        stream: Queue | None = None,
+        touches: Sequence[int] = (),
+    ) -> None:
+        """Do ``work`` now, or, if the stream is capturing, whenever the graph is launched.
+
+        A graph is not launched if memory at one of the addresses that it ``touches`` has been freed since.
+        """
         stream = self.begin(stream)
         record = Record(kind, name, nbytes, stream.ptr, self.device.number)
         capture = self.capture(stream)
         if capture is not None:
-            capture.add(Node(record, work))
+            capture.add(Node(record, self._guarded(name, work, touches, capture)))
             return
         self.log.add(record)
         if kind in LAUNCHES:
             self.count_launch()
         work()
+
+    def _guarded(
+        self, name: str, work: Callable[[], Any], touches: Sequence[int], capture: Capture
+    ) -> Callable[[], None]:
+        allocations = [self.memory.find(address - BASE) for address in touches]
+
+        def replay() -> None:
+            for allocation in allocations:
+                if allocation is not None:
+                    self.contents.check_alive(name, allocation, capture)
+            work()
+
+        return replay
 
     def count_launch(self) -> None:
         """Fail if this is the launch that was told to."""

@@ -139,7 +139,8 @@ class RawKernel:
                 machine.reports.append(report)
 
         nbytes = sum(x.nbytes for x in args if isinstance(x, machine.ndarray))
-        machine.enqueue("kernel", self.name, nbytes, launch, stream)
+        pointers = [int(x) for x in arguments if isinstance(x, np.uint64)]
+        machine.enqueue("kernel", self.name, nbytes, launch, stream, pointers)
 
     def _arguments(self, args: Any) -> list[Any]:
         """What the kernel reads of each argument: as many bytes as its parameter has."""

@@ -42,7 +42,7 @@ def copy_bytes(machine: Machine, target: int, source: int, size: int, stream: An
         if to_device:
             machine.memory.mark_written(target, size)
 
-    machine.enqueue(kind, "memcpy", size, work, stream)
+    machine.enqueue(kind, "memcpy", size, work, stream, (target, source))
     if wait:
         machine.synchronize(queue, "memcpy")
 
@@ -54,7 +54,7 @@ def set_bytes(machine: Machine, target: int, value: int, size: int, stream: Any 
         bytes_at(machine, target, size)[...] = value
         machine.memory.mark_written(target, size)
 
-    machine.enqueue("memset", "memset", size, work, stream)
+    machine.enqueue("memset", "memset", size, work, stream, (target,))
 
 
 class UnownedMemory(Block):

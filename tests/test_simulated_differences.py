@@ -62,6 +62,18 @@ def test_a_simulated_boolean_mask_waits_for_the_count():
     assert x.tolist() == [1, 0, 0]
 
 
+def test_a_number_written_to_a_simulated_index_array_is_copied_to_the_device_first():
+    x, i = xp.zeros(3), on_device([0, 2])
+    mark = len(xp.records)
+    x[i] = 5
+    assert [record.kind for record in xp.records.since(mark) if record.kind != "alloc"] == ["copy_h2d", "kernel"]
+    x[on_device([1])] = [4.0]
+    assert x.tolist() == [5, 4, 5]
+    mark = len(xp.records)
+    x[1:] = 6  # a number for a slice is an argument of the kernel
+    assert xp.records.count("copy_h2d", since=mark) == 0
+
+
 def test_of_equal_indices_the_simulated_device_keeps_another_value_than_numpy():
     x = xp.zeros(2)
     x[on_device([1, 1, 1])] = on_device([1.0, 2.0, 3.0])

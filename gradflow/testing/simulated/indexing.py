@@ -33,10 +33,14 @@ def setitem(xp: Any, a: Any, index: Any, value: Any) -> None:
         _write(xp, getitem(xp, a, index), value)
         return
     parts, arrays = _prepared(xp, a, parts)
-    if not isinstance(value, xp.ndarray):
-        value = value if type(value) in SCALARS else xp.array(value, a.dtype)
+    value = _on_device(xp, a, value)
     scatter = _Scatter(parts, a.shape, _first_wins)
     xp.machine.compute("setitem", scatter, (a, value, *arrays), a)
+
+
+def _on_device(xp: Any, a: Any, value: Any) -> Any:
+    """A value for an index that has arrays: CuPy copies even a number to the device first."""
+    return value if isinstance(value, xp.ndarray) else xp.array(value, a.dtype)
 
 
 def _write(xp: Any, target: Any, value: Any) -> None:
@@ -136,7 +140,9 @@ def scatter(xp: Any, ufunc: np.ufunc, a: Any, index: Any, value: Any) -> None:
         flat = new.reshape(-1)
         ufunc.at(flat, places.ravel(), np.broadcast_to(np.asarray(values, new.dtype), places.shape).ravel())
 
-    xp.machine.compute(f"{ufunc.__name__}.at", _Scatter(parts, a.shape, update), (a, value, *arrays), a)
+    xp.machine.compute(
+        f"{ufunc.__name__}.at", _Scatter(parts, a.shape, update), (a, _on_device(xp, a, value), *arrays), a
+    )
 
 
 def take(xp: Any, a: Any, indices: Any, axis: Any = None, out: Any = None) -> Any:

@@ -222,7 +222,7 @@ struct Group {
   template <typename T, typename F> __device__ __forceinline__ void walk(F f) const {
     int width = vectors ? int(Vector<T>::WIDTH) : 1;
 #pragma unroll 1
-    for (int j = team.lane * width; j < count; j += team.size * width) f(j, asked(vectors));
+    for (uint32 j = team.lane * width; j < (uint32)count; j += team.size * width) f((int)j, asked(vectors));
   }
 
   // the vector that begins with the j-th element, or this element alone

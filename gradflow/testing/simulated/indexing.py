@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradflow.testing.simulated.conversion import flushed
 from gradflow.testing.simulated.creation import fill
 from gradflow.testing.simulated.machine import SCALARS
 
@@ -44,11 +45,20 @@ def _on_device(xp: Any, a: Any, value: Any) -> Any:
 
 
 def _write(xp: Any, target: Any, value: Any) -> None:
+    """Write ``value`` into a view: by a copy engine if both are laid out alike, by a kernel otherwise."""
     if not isinstance(value, xp.ndarray):
         fill(xp, target, value)
-    elif value._a.shape != target._a.shape or value._a.strides != target._a.strides or value._a is not target._a:
-        shape = target.shape
-        xp.machine.compute("setitem", lambda v: np.broadcast_to(_squeezed(v, shape), shape), (value,), target)
+        return
+    a, b = target._a, value._a
+    alike = a.shape == b.shape and a.strides == b.strides
+    if alike and target._address() == value._address():
+        return  # as after x[i] += 1
+    straight = alike and a.dtype == b.dtype and a.flags.c_contiguous
+
+    def written(v: Any) -> Any:
+        return np.broadcast_to(_squeezed(v if v.dtype == a.dtype else flushed(v), a.shape), a.shape)
+
+    xp.machine.compute("setitem", written, (value,), target, "copy_d2d" if straight else "kernel")
 
 
 def _squeezed(v: Any, shape: tuple[int, ...]) -> Any:
@@ -78,6 +88,8 @@ def _prepared(xp: Any, a: Any, parts: tuple[Any, ...]) -> tuple[tuple[Any, ...],
             raise IndexError("arrays used as indices must be of integer or boolean type")
         prepared.append(_Place(len(arrays)))
         arrays.append(each)
+    for _ in arrays if len(arrays) > 1 else ():  # one flat index is made of several, kernel by kernel
+        xp.machine.enqueue("kernel", "prepare_array_indexing", 0, lambda: None)
     return tuple(prepared), arrays
 
 

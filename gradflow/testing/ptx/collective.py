@@ -11,7 +11,8 @@ ALL = np.uint32(0xFFFFFFFF)
 
 def shuffle(g: Any, mode: str, x: Any, by: Any, clamp: Any, mask: Any, number: int) -> tuple[Any, Any]:
     """``shfl.sync``: each lane's value of x from another lane, and whether that lane was within the segment."""
-    x = np.broadcast_to(x, g.n)
+    x = x if x.ndim else np.full(g.n, x)
+    by, clamp = _uniform(by), _uniform(clamp)
     key = (mode, int(by), int(clamp)) if by.ndim == clamp.ndim == 0 and g.full else None
     plan = g.launch.plans.get(key) if key else None
     if plan is None:
@@ -29,6 +30,11 @@ def shuffle(g: Any, mode: str, x: Any, by: Any, clamp: Any, mask: Any, number: i
         if (bad := (mask >> source & 1) == 0).any():
             _absent(g, bad, source, number)
     return x.take(at), inside
+
+
+def _uniform(x: Any) -> Any:
+    """An array as a scalar if all its elements are the same."""
+    return x[0] if x.ndim and (x == x[0]).all() else x
 
 
 def _source(mode: str, lane: Any, by: Any, clamp: Any) -> tuple[Any, Any]:

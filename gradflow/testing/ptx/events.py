@@ -54,6 +54,7 @@ def cells(event: Event, size: int, stride: int) -> Any:
     """
     offset = event.offsets()
     if event.space == "shared":
-        offset = offset + event.shape.block_of[event.threads] * stride
+        base = event.shape.base(True, stride)
+        offset = offset + (base if event.threads is event.shape.all else base.take(event.threads))
     first = (offset // size)[:, None]
     return first if event.width == size else first + np.arange(event.width // size)

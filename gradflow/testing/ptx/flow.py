@@ -29,10 +29,17 @@ class Block:
     live_in: frozenset[str] = frozenset()
     live_out: frozenset[str] = frozenset()
 
+    collective: Instruction | None = None  # the first instruction, if it is one
+    live: list[int] = field(default_factory=list)  # ``live_in`` as positions among the registers of the kernel
+
     @property
-    def collective(self) -> Instruction | None:
-        first = self.instructions[0][1] if self.instructions else None
-        return first if first and first.op[0] in COLLECTIVE else None
+    def everyone(self) -> bool:
+        """Whether the collective instruction is for all threads of a block or a warp, as far as can be read in it."""
+        first = self.collective
+        assert first is not None
+        if first.op[0] in {"bar", "barrier"} and "warp" not in first.op:
+            return True
+        return first.op[0] == "activemask" or first.operands[-1] in {"-1", "0xffffffff", "0xFFFFFFFF"}
 
 
 def blocks_of(function: Function) -> list[Block]:
@@ -65,7 +72,12 @@ def blocks_of(function: Function) -> list[Block]:
     jumps.append(Instruction(("exit",), ()))
     for i, (block, jump) in enumerate(zip(blocks, jumps, strict=True)):
         _connect(block, i, jump, starts, function)
+        if block.instructions and block.instructions[0][1].op[0] in COLLECTIVE:
+            block.collective = block.instructions[0][1]
     _liveness(blocks, set(function.registers))
+    index = {name: i for i, name in enumerate(function.registers)}
+    for block in blocks:
+        block.live = [index[name] for name in block.live_in]
     return blocks
 
 

@@ -14,7 +14,7 @@ from gradflow.testing.ptx.memory import Allocation, Memory
 from gradflow.testing.ptx.races import Races
 from gradflow.testing.ptx.report import Report
 from gradflow.testing.ptx.translate import Unsupported
-from gradflow.testing.ptx.waiting import everyone, ready
+from gradflow.testing.ptx.waiting import ready
 
 if TYPE_CHECKING:
     from gradflow.testing.ptx.program import Kernel
@@ -132,9 +132,9 @@ class Launch:
         collective = block.collective
         if collective is not None and (waiting := self.parked.pop(at, None)) is not None:
             groups.append(waiting)
-        group: Group | None = groups[0] if len(groups) == 1 else joined(groups, self._live(block.live_in))
+        group: Group | None = groups[0] if len(groups) == 1 else joined(groups, block.live)
         assert group is not None
-        if collective is not None and not (group.full and self.shape.size % 32 == 0 and everyone(collective)):
+        if collective is not None and not (group.full and self.shape.size % 32 == 0 and block.everyone):
             group, rest = ready(self, group, collective, at)
             if rest is not None:
                 self.parked[at] = rest
@@ -181,8 +181,8 @@ class Launch:
             self.pending.setdefault(targets[0 if taken else 1], []).append(group)
             return
         for target, chosen in zip(targets, (condition, ~condition), strict=True):
-            live = self._live(self.kernel.blocks[target].live_in)
-            self.pending.setdefault(target, []).append(group.split(np.flatnonzero(chosen), live))
+            part = group.split(np.flatnonzero(chosen), self.kernel.blocks[target].live)
+            self.pending.setdefault(target, []).append(part)
 
     def _switch(self, group: Group, index: Any, targets: list[int], at: int) -> None:
         index = np.broadcast_to(index, group.n)
@@ -191,12 +191,8 @@ class Launch:
                 self.fault(
                     "trap", f"a switch with index {i} of {len(targets)}", self._number(at), int(group.threads[0])
                 )
-            live = self._live(self.kernel.blocks[targets[i]].live_in)
-            self.pending.setdefault(targets[i], []).append(group.split(np.flatnonzero(index == i), live))
-
-    def _live(self, names: frozenset[str]) -> list[int]:
-        index = self.kernel.translator.index
-        return [index[name] for name in names]
+            part = group.split(np.flatnonzero(index == i), self.kernel.blocks[targets[i]].live)
+            self.pending.setdefault(targets[i], []).append(part)
 
     def _leave(self, group: Group) -> None:
         if self.pending or self.parked:

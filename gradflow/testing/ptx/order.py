@@ -101,33 +101,41 @@ class Order:
         found = []
         for name in ("barrier", "warp_barrier"):
             given = [getattr(one, name) for _, one in self.part]
+            varied = [at for at, times in enumerate(given) if isinstance(times, np.ndarray)]
             times = np.array([-1 if isinstance(x, np.ndarray) else x for x in given])[event]
-            for at in np.unique(event):
-                if isinstance(given[at], np.ndarray):
-                    mine = np.flatnonzero(event == at)
-                    times[mine] = given[at][self.part[at][1].threads[row[mine]]]
+            for at in varied:
+                mine = np.flatnonzero(event == at)
+                times[mine] = given[at][self.part[at][1].threads[row[mine]]]
             found.append(times)
         return found[0], found[1]
 
     def _require(self, records: Records, earlier: Any, later: Any) -> None:
         """Raise a fault unless the accesses at positions ``earlier`` come before those at ``later``."""
-        other = records.thread[earlier] != records.thread[later]
+        thread = records.thread
+        apart = thread[earlier] != thread[later]
         strong = np.array([event.strong for _, event in self.part])
-        other &= ~(strong[records.event[earlier]] & strong[records.event[later]])
-        a, b = records.take(earlier[other]), records.take(later[other])
-        block, source = b.thread // self.per_block, a.thread // self.per_block
-        within = b.thread % self.per_block // 32 == a.thread % self.per_block // 32
-        ordered = (block == source) & ((b.barrier > a.time) | (within & (b.warp_barrier > a.time)))
-        open_ = np.flatnonzero(~ordered)
+        if strong.any():
+            apart &= ~(strong[records.event[earlier]] & strong[records.event[later]])
+        earlier, later = earlier[apart], later[apart]
+        first, second, time = thread[earlier], thread[later], records.time[earlier]
+        within = (first // self.per_block == second // self.per_block) & (records.barrier[later] > time)
+        open_ = np.flatnonzero(~within)
         if len(open_):
-            a, b = a.take(open_), b.take(open_)
-            wrong = ~self._harmless(a, b)
-            if self.space == "global":
-                far = np.flatnonzero(wrong & (block[open_] != source[open_]))
-                wrong[far] = ~self._published(a.take(far), b.take(far))
-            if wrong.any():
-                i = int(np.flatnonzero(wrong)[0])
-                raise self._fault(a.take(i), b.take(i))
+            self._look(records.take(earlier[open_]), records.take(later[open_]))
+
+    def _look(self, a: Records, b: Records) -> None:
+        """Raise a fault unless something else than a barrier of the block orders accesses, or they do no harm."""
+        block, source = b.thread // self.per_block, a.thread // self.per_block
+        same_warp = b.thread % self.per_block // 32 == a.thread % self.per_block // 32
+        wrong = ~((block == source) & same_warp & (b.warp_barrier > a.time))
+        at = np.flatnonzero(wrong)
+        wrong[at] = ~self._harmless(a.take(at), b.take(at))
+        if self.space == "global":
+            far = np.flatnonzero(wrong & (block != source))
+            wrong[far] = ~self._published(a.take(far), b.take(far))
+        if wrong.any():
+            i = int(np.flatnonzero(wrong)[0])
+            raise self._fault(a.take(i), b.take(i))
 
     def _harmless(self, a: Records, b: Records) -> Any:
         """Whether both store the same value."""

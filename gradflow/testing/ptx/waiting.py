@@ -12,13 +12,6 @@ from gradflow.testing.ptx.parse import Instruction
 from gradflow.testing.ptx.translate import count_of
 
 
-def everyone(instruction: Instruction) -> bool:
-    """Whether a collective instruction is for all threads of a block or a warp, as far as can be read in it."""
-    if instruction.op[0] in {"bar", "barrier"} and "warp" not in instruction.op:
-        return True
-    return instruction.op[0] == "activemask" or instruction.operands[-1] in {"-1", "0xffffffff", "0xFFFFFFFF"}
-
-
 def ready(launch: Any, group: Group, instruction: Instruction, at: int) -> tuple[Group | None, Group | None]:
     """The threads of a group at a collective instruction that may go on, and those that wait."""
     if instruction.op[0] == "activemask":
@@ -38,7 +31,7 @@ def ready(launch: Any, group: Group, instruction: Instruction, at: int) -> tuple
         return group, None
     if waits.all():
         return None, group
-    live = launch._live(launch.kernel.blocks[at].live_in)
+    live = launch.kernel.blocks[at].live
     return group.split(np.flatnonzero(~waits), live), group.split(np.flatnonzero(waits), live)
 
 

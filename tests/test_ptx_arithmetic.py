@@ -48,9 +48,10 @@ def test_a_fused_multiply_add_at_a_midpoint_of_float32_looks_at_what_float64_los
     x = np.float32([1 + 2.0**-12, 1 - 2.0**-12, 1 + 2.0**-11, 1.5])
     y = np.float32([1 + 2.0**-12, 1 + 2.0**-12, 1 - 2.0**-13, 1 + 2.0**-23])
     for p, q, r in ((a, b, c), (x, y, np.float32([2.0**-60, -(2.0**-60), 2.0**-70, 2.0**-80]))):
-        got = instruction("fma.rn.f32 d, a, b, c;", "f32", ("f32", p), ("f32", q), ("f32", r))
         want = [rounded(exact(i) * exact(j) + exact(k), "f32") for i, j, k in zip(p, q, r, strict=True)]
-        np.testing.assert_array_equal(got, np.float32(want))
+        for ftz in ("", ".ftz"):
+            got = instruction(f"fma.rn{ftz}.f32 d, a, b, c;", "f32", ("f32", p), ("f32", q), ("f32", r))
+            np.testing.assert_array_equal(got, np.float32(want))
 
 
 def test_subnormal_results_of_a_fused_multiply_add_round_once() -> None:

@@ -91,6 +91,18 @@ def test_memory_that_nothing_has_written_is_not_read() -> None:
     program.launch("k", (1,), (32,), [np.uint64(x), out], memory)
 
 
+@pytest.mark.parametrize("index", ["t * 7 % 32", "2 * t", "31 - t", "31"])
+def test_scattered_and_uniform_loads_need_written_memory_too(index: str) -> None:
+    program = ptx.load(nvrtc.compile(kernel(f"out[t] = x[{index}];"), ["k"]))
+    memory = ptx.Memory(1 << 20)
+    x, out = memory.allocate(256), np.uint64(memory.allocate(128))
+    memory.mark_written(x, 124)
+    with pytest.raises(ptx.KernelFault, match="uninitialised read"):
+        program.launch("k", (1,), (32,), [np.uint64(x), out], memory)
+    memory.mark_written(x, 252)
+    program.launch("k", (1,), (32,), [np.uint64(x), out], memory)
+
+
 def test_what_a_kernel_writes_counts_as_initialised_for_the_next() -> None:
     program = ptx.load(nvrtc.compile(kernel("out[2 * t] = x[2 * t];"), ["k"]))
     memory = ptx.Memory(1 << 20)
@@ -110,7 +122,7 @@ def test_shared_memory_starts_uninitialised_and_ends() -> None:
     source = source.replace(
         "for (int i = 0; i < 8; i++) s[i] = 1;", "if (t == 0) for (int i = 0; i < 8; i++) s[i] = 1;"
     )
-    error = fault(source, X, out=(32, "f4"))
+    error = fault(source, X, out=(32, "f4"), threads=9)
     assert (error.kind, error.thread) == ("out of bounds", (8, 0, 0)) and "32 bytes" in str(error)
 
 

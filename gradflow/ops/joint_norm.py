@@ -60,6 +60,7 @@ _joint_norm = Op(
         sample(Real((3, 4)), Real((2,)), Real((0,))),
         sample(Real((40_001,)), Real((300,))),
     ),
+    workloads=(sample(Real((1 << 17,))),),
 )
 
 
@@ -80,6 +81,7 @@ _clip_by_norm = Op(
     spec=lambda x, norm, max_norm: None,
     mutates=(0,),
     samples=tuple(sample(Real(shape, 0.5, 1.0), Real((), 2.0, 3.0), max_norm=1.0) for shape in [(7,), (3, 4), (0, 2)]),
+    workloads=(sample(Real((1 << 17,), 0.5, 1.0), Real((), 2.0, 3.0), max_norm=1.0),),
 )
 
 _clip_by_norm_all = joined(_clip_by_norm)

@@ -79,6 +79,12 @@ _lion_update = Op(
         )
         for step, found, decay, maximize in [(0.0, None, 0.0, False), (3.0, FINITE, 0.1, True)]
     ),
+    workloads=(
+        sample(
+            Real((1 << 17,)), Real((1 << 17,), 1.0, 2.0), Real((1 << 17,), 1.0, 2.0), counter(3.0), counter(1e-3), None,
+            beta1=0.9, beta2=0.99, weight_decay=0.0, maximize=False,
+        ),
+    ),
 )  # fmt: skip
 
 _lion_update_all = joined(_lion_update)

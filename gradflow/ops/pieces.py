@@ -56,6 +56,7 @@ def joined(op: Op) -> Op:
         mutates=op.mutates,
         period=period,
         samples=tuple(sample(*each.inputs, *each.inputs, **each.attrs) for each in op.samples),
+        workloads=tuple(sample(*each.inputs, *each.inputs, **each.attrs) for each in op.workloads[:1]),
     )
 
 

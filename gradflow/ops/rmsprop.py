@@ -108,6 +108,13 @@ _rmsprop_update = Op(
             (None, 0.0, 0.0, False, False), (FINITE, 0.1, 0.9, False, True), (None, 0.1, 0.9, True, False),
         ]
     ),
+    workloads=(
+        sample(
+            Real((1 << 17,)), Real((1 << 17,)), Real((1 << 17,), 1.0, 2.0), None, None,
+            counter(3.0), counter(1e-3), None,
+            alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, maximize=False,
+        ),
+    ),
 )  # fmt: skip
 
 _rmsprop_update_all = joined(_rmsprop_update)

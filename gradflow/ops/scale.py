@@ -10,7 +10,7 @@ from gradflow.dispatch import apply
 from gradflow.launch import Array, Launch
 from gradflow.op import Op, written
 from gradflow.ops.pieces import apply_all, in_pieces, joined
-from gradflow.samples import Given, sample
+from gradflow.samples import Given, Real, sample
 from gradflow.tensor import Tensor
 
 
@@ -35,6 +35,7 @@ _unscale = Op(
         sample(Given(values), Given(4.0, "float32"), Given(0.0, "float32"))
         for values in [[1.0, -float("inf"), 3.0], [[float("nan"), 2.0], [3.0, 4.0]]]
     ),
+    workloads=(sample(Real((1 << 17,)), Given(4.0, "float32"), Given(0.0, "float32")),),
 )
 
 _unscale_all = joined(_unscale)

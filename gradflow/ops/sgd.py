@@ -98,6 +98,12 @@ _sgd_update = Op(
             (3.0, None, 0.9, 0.0, True, 0.1, False), (3.0, None, 0.0, 0.0, False, 0.1, False),
         ]
     ),
+    workloads=(
+        sample(
+            Real((1 << 17,)), Real((1 << 17,)), Real((1 << 17,)), counter(3.0), counter(1e-3), None,
+            momentum=0.9, dampening=0.0, nesterov=False, weight_decay=0.0, maximize=False,
+        ),
+    ),
 )  # fmt: skip
 
 _sgd_update_all = joined(_sgd_update)

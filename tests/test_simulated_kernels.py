@@ -121,6 +121,10 @@ def test_a_simulated_kernel_is_given_arrays_of_its_own_device_alone(module, xp):
     x = two.ones(4, np.float32)
     with two.cuda.Device(1), pytest.raises(ValueError, match="array of device 0 on 1"):
         kernel((1,), (4,), (x, np.float32(2), np.int32(4)))
+    with two.cuda.Device(1):
+        foreign = two.cuda.Stream()
+    with pytest.raises(two.cuda.runtime.CUDARuntimeError, match="cudaErrorInvalidResourceHandle"):
+        kernel((1,), (4,), (x, np.float32(2), np.int32(4)), stream=foreign)
 
 
 def test_simulated_kernels_take_what_cupys_take(xp):

@@ -50,7 +50,6 @@ class Ufunc:
         self._run = self._flushing(self._name)
         self.name = self.__name__ = f"cupy_{self._name}"
         self.nin, self.nout, self.nargs = self._plain.nin, self._plain.nout, self._plain.nargs
-        self.types = self._plain.types
         self.__doc__ = f"The elementwise function {name}, as cupy has it."
 
     def _flushing(self, name: str) -> Callable[..., Any]:

@@ -139,6 +139,8 @@ class Machine:
         A graph is not launched if memory at one of the addresses that it ``touches`` has been freed since.
         """
         stream = self.begin(stream)
+        if kind in LAUNCHES and stream.device_id not in (-1, self.device.number):
+            raise CUDARuntimeError("cudaErrorInvalidResourceHandle")
         record = Record(kind, name, nbytes, stream.ptr, self.device.number)
         capture = self.capture(stream)
         if capture is not None:

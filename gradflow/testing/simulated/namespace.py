@@ -16,7 +16,6 @@ from gradflow.testing.simulated.log import Log
 from gradflow.testing.simulated.machine import Machine
 from gradflow.testing.simulated.module import RawKernel, RawModule
 from gradflow.testing.simulated.pointer import UnownedMemory
-from gradflow.testing.simulated.stream import Stream
 
 PARTS = (arrangement, creation, elementwise, indexing, linalg, ordering, reduction)
 FUNCTIONS: dict[str, Callable[..., Any]] = {name: each for part in PARTS for name, each in part.FUNCTIONS.items()}
@@ -109,6 +108,3 @@ class Cupy:
         mem: UnownedMemory = self.cuda.UnownedMemory(pointer, int(np.prod(described["shape"])) * dtype.itemsize, obj)
         strides = described.get("strides")
         return self.ndarray(described["shape"], dtype, self.cuda.MemoryPointer(mem, 0), strides)
-
-
-__all__ = ["Cupy", "Stream"]

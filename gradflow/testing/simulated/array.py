@@ -52,6 +52,8 @@ class Array(Methods):
             self._a = machine.contents.view(self._block.ptr, shape, dtype, order)
         else:
             self._block = memptr.mem
+            if strides is None and order == "F":
+                strides = np.empty(shape, dtype, "F").strides
             self._a = machine.memory.view(memptr.ptr, shape, dtype, strides)
 
     @classmethod

@@ -42,15 +42,14 @@ def test_a_fused_multiply_add_rounds_once(kind: str, mode: str) -> None:
 
 def test_a_fused_multiply_add_at_a_midpoint_of_float32_looks_at_what_float64_lost() -> None:
     """1 + 2^-24 is halfway between two float32 numbers; a term of 2^-60 decides, and rounding twice would lose it."""
-    a = np.float32([2.0**-30, -(2.0**-30), 2.0**-30, -(2.0**-30)])
-    b = np.float32([2.0**-30] * 4)
-    c = np.float32([1.0, 1.0, 1 + 2.0**-23, 1 + 2.0**-23])
-    x = np.float32([1 + 2.0**-12, 1 - 2.0**-12, 1 + 2.0**-11, 1.5])
-    y = np.float32([1 + 2.0**-12, 1 + 2.0**-12, 1 - 2.0**-13, 1 + 2.0**-23])
-    for p, q, r in ((a, b, c), (x, y, np.float32([2.0**-60, -(2.0**-60), 2.0**-70, 2.0**-80]))):
-        want = [rounded(exact(i) * exact(j) + exact(k), "f32") for i, j, k in zip(p, q, r, strict=True)]
+    x = [1 + 2.0**-12, 1 - 2.0**-12, 1 + 2.0**-11, 1.5, 1.5, 2.0**-30]
+    y = [1 + 2.0**-12, 1 + 2.0**-12, 1 - 2.0**-13, 1 + 2.0**-23, 1 + 2.0**-23, 2.0**-30]
+    z = [2.0**-60, -(2.0**-60), 2.0**-70, 2.0**-80, -(2.0**-80), 1 + 2.0**-23]
+    for sign in (1, -1):
+        a, b, c = (np.float32(values) for values in (sign * np.array(x), y, sign * np.array(z)))
+        want = [rounded(exact(i) * exact(j) + exact(k), "f32") for i, j, k in zip(a, b, c, strict=True)]
         for ftz in ("", ".ftz"):
-            got = instruction(f"fma.rn{ftz}.f32 d, a, b, c;", "f32", ("f32", p), ("f32", q), ("f32", r))
+            got = instruction(f"fma.rn{ftz}.f32 d, a, b, c;", "f32", ("f32", a), ("f32", b), ("f32", c))
             np.testing.assert_array_equal(got, np.float32(want))
 
 

@@ -140,13 +140,14 @@ def test_ftz_makes_subnormal_operands_and_results_zero_and_keeps_their_sign() ->
 
 
 def test_a_difference_of_normal_numbers_that_is_subnormal_becomes_zero_with_ftz() -> None:
-    a, b = np.float32([1.5 * 2.0**-126] * 3), np.float32([2.0**-126, 1.5 * 2.0**-126, -(2.0**-126)])
+    a = np.float32([2.0**-120] * 3)
+    b = np.float32([2.0**-120 * (1 - 2.0**-24), 2.0**-120, -(2.0**-120)])
     got = instruction("sub.ftz.f32 d, a, b;", "f32", ("f32", a), ("f32", b))
-    np.testing.assert_array_equal(got, np.float32([0, 0, 2.5 * 2.0**-126]))
+    np.testing.assert_array_equal(got, np.float32([0, 0, 2.0**-119]))
     chained = instruction(
         "sub.ftz.f32 %t, a, b; mul.ftz.f32 d, %t, 0f7F000000;", "f32", ("f32", a), ("f32", b), extra=".reg .f32 %t;"
     )
-    np.testing.assert_array_equal(chained, np.float32([0, 0, 2.5 * 2.0]))
+    np.testing.assert_array_equal(chained, np.float32([0, 0, 2.0**8]))
 
 
 @pytest.mark.parametrize("name", ["min", "max"])

@@ -250,6 +250,29 @@ def test_what_a_simulated_capture_frees_serves_its_graph_until_another_array_get
             graph.launch()
 
 
+def test_what_a_simulated_capture_frees_may_serve_an_array_of_another_size(xp):
+    stream = xp.cuda.Stream(non_blocking=True)
+    with stream:
+        x, out = xp.ones(3), xp.zeros(5)
+        _ = x + 1
+        del _
+        stream.begin_capture()
+        x.fill(2)
+        xp.multiply(x + 1, 2, out=x)
+        xp.add(xp.full(5, 7.0), 0.5, out=out)  # 40 bytes where 24 were
+        graph = stream.end_capture()
+        graph.launch()
+        graph.launch()
+        assert (x.tolist(), out.tolist()) == ([6] * 3, [7.5] * 5)
+        other = xp.zeros(4)
+        with pytest.raises(KernelFault, match="given to another array since"):
+            graph.launch()
+        assert other.tolist() == [0] * 4
+        xp.get_default_memory_pool().free_all_blocks()
+        with pytest.raises(KernelFault, match="freed since"):
+            graph.launch()
+
+
 @pytest.mark.parametrize(
     "call",
     [

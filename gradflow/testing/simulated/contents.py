@@ -22,6 +22,7 @@ class Contents:
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
         self.blocks: weakref.WeakValueDictionary[int, Block] = weakref.WeakValueDictionary()  # in use, by address
+        self.heirs: dict[int, Capture | None] = {}  # the captures that memory freed in a capture went to, by offset
         self._origin = memory.bytes.__array_interface__["data"][0] - BASE
 
     def view(self, address: int, shape: Any, dtype: Any, order: Any = "C") -> Any:
@@ -71,7 +72,9 @@ class Contents:
         block = self.blocks.get(address)
         if allocation.start not in self.memory.allocations:
             fate = "freed"
-        elif block is not None and block._allocation is not allocation and block._capture is not capture:
+        elif (block is not None and block._allocation is not allocation and block._capture is not capture) or (
+            self.heirs.get(allocation.start, capture) is not capture
+        ):
             fate = "given to another array"
         else:
             return

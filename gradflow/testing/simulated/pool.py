@@ -49,6 +49,7 @@ class Pool:
         self.device = device
         self.free: dict[tuple[int, int], int] = {}  # (stream, bytes): blocks
         self.resting: dict[tuple[int, int], list[Allocation]] = {}  # of the free ones, those freed during a capture
+        self.passed: list[Allocation] = []  # of those, the ones whose bytes went to an array of another size
         self.used_bytes = self.free_bytes = self.limit = 0
 
     def allocate(self, nbytes: int) -> Block:
@@ -70,21 +71,26 @@ class Pool:
             self._grow(size)
         self.used_bytes += size
         resting = self.resting.get((stream, size))
-        address = self._reuse(resting.pop(), nbytes) if resting else machine.memory.allocate(nbytes)
+        capture = machine.capturing.get(stream)
+        address = self._reuse(resting, nbytes, capture) if resting else machine.memory.allocate(nbytes)
         block = Block(address, nbytes, device.number, machine.memory.allocations[address - BASE], self, stream)
-        block._capture = machine.capturing.get(stream)
+        block._capture = capture
         machine.contents.blocks[address] = block
         return block
 
-    def _reuse(self, resting: Allocation, nbytes: int) -> int:
-        """The address of ``nbytes`` in place of a block that was freed during a capture."""
+    def _reuse(self, resting: list[Allocation], nbytes: int, capture: Capture | None) -> int:
+        """The address of ``nbytes`` in place of a block that was freed during a capture, for use in ``capture``."""
         memory = self.machine.memory
-        if resting.size != nbytes:
-            memory.free(BASE + resting.start)
+        same = next((each for each in reversed(resting) if each.size == nbytes), None)
+        if same is None:  # red zones do not fit: it stays where it is, but is no longer the graph's alone
+            passed = resting.pop()
+            self.passed.append(passed)
+            self.machine.contents.heirs[passed.start] = capture
             return memory.allocate(nbytes)
-        memory.allocations[resting.start] = Allocation(resting.start, nbytes)
-        memory.written[resting.start : resting.start + nbytes] = 0
-        return BASE + resting.start
+        resting.remove(same)
+        memory.allocations[same.start] = Allocation(same.start, nbytes)
+        memory.written[same.start : same.start + nbytes] = 0
+        return BASE + same.start
 
     def _grow(self, size: int) -> None:
         """Take ``size`` bytes from the device, if need be after giving back what is free, as CuPy does."""
@@ -117,6 +123,10 @@ class Pool:
                     self.machine.give_back(self.device, size)
                 for allocation in self.resting.pop((owner, size), []):
                     self.machine.memory.free(BASE + allocation.start)
+        while stream is None and self.passed:
+            passed = self.passed.pop()
+            del self.machine.contents.heirs[passed.start]
+            self.machine.memory.free(BASE + passed.start)
 
 
 class MemoryPool:

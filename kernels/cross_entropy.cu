@@ -2,12 +2,15 @@
 
 enum : int { MEAN, TOTAL, EACH };  // reductions, in the order of gradflow/ops/loss.py
 
-// blocks on a multiprocessor at a time: fewer registers for each would not hold what a thread needs
-template <typename T> constexpr int RESIDENT = sizeof(T) == 8 ? 4 : 6;
+enum : int { RESIDENT = 6 };  // blocks on a multiprocessor: more would not have the registers for what a thread needs
 
 template <typename A> __device__ __forceinline__ A lowest() {
   return A(sizeof(A) == 4 ? -3.4028234663852886e38 : -1.7976931348623157e308);
 }
+
+// a call for double, of which two dozen registers for its polynomial are not kept from what lives around it
+__device__ __forceinline__ float exp_of(float x) { return exp(x); }
+__device__ __noinline__ double exp_of(double x) { return exp(x); }
 
 // the largest element of a row, and the sum of exp(x - largest): NaN for rows with +inf or NaN in them
 template <typename A> struct Exponentials {
@@ -27,12 +30,12 @@ template <typename T> __device__ __forceinline__ Exponentials<Acc<T>> exponentia
       a[k] = k == 0 || wide ? load(v.at[k]) : -infinity<A>();
       largest = a[k] > largest ? a[k] : largest;
     }
-    sum *= exp(before - largest);
+    sum *= exp_of(before - largest);
 #pragma unroll
-    for (int k = 0; k < width; k++) sum += exp(a[k] - largest);
+    for (int k = 0; k < width; k++) sum += exp_of(a[k] - largest);
   });
   A all = row.team.reduce<Max>(largest);
-  return {all, row.team.reduce<Sum>(sum * exp(largest - all))};
+  return {all, row.team.reduce<Sum>(sum * exp_of(largest - all))};
 }
 
 struct Labels {
@@ -85,7 +88,7 @@ template <typename T> __device__ __forceinline__ Acc<T> total_weight(const Label
 }
 
 template <typename T>
-__global__ void __launch_bounds__(THREADS, RESIDENT<T>) cross_entropy(
+__global__ void __launch_bounds__(THREADS, RESIDENT) cross_entropy(
     const T* __restrict__ logits, const int64* __restrict__ labels, const T* __restrict__ weight, T* __restrict__ out,
     Acc<T> keep, Acc<T> spread, int64 ignore_index, int reduction,
     Acc<T>* partial, int* ticket, int64* fault, int op, int rows, int classes, int size) {
@@ -119,7 +122,7 @@ __global__ void __launch_bounds__(THREADS, RESIDENT<T>) cross_entropy(
 // The gradient times ``g`` (null: 1) and, unless it is null, the loss. ``out`` may be the logits themselves: threads
 // write what they alone have read.
 template <typename T>
-__global__ void __launch_bounds__(THREADS, RESIDENT<T>) cross_entropy_grad(
+__global__ void __launch_bounds__(THREADS, RESIDENT) cross_entropy_grad(
     const T* __restrict__ g, const T* logits, const int64* __restrict__ labels, const T* __restrict__ weight,
     T* out, T* loss, Acc<T> keep, Acc<T> spread, int64 ignore_index, int reduction,
     Acc<T>* partial, int* ticket, int64* fault, int op, int rows, int classes, int size) {
@@ -143,11 +146,11 @@ __global__ void __launch_bounds__(THREADS, RESIDENT<T>) cross_entropy_grad(
     A z = load(logits[start + label]) - e.largest;
     share = shares.of_label(label);
     sums[0] -= share * z;
-    at_label = exp(z) * factor - slope * (share + spread * shares.weight_of(label));
+    at_label = exp_of(z) * factor - slope * (share + spread * shares.weight_of(label));
   }
   slope *= spread;
   row.rewrite([&](int c, A x) {
-    A z = x - e.largest, slant = exp(z) * factor;
+    A z = x - e.largest, slant = exp_of(z) * factor;
     if (asked(spread != 0)) {
       A weight = shares.weight_of(c);
       sums[0] -= spread * weight * z;

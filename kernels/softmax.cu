@@ -1,7 +1,7 @@
 // Softmax and, with ``logarithm``, its logarithm, along rows; and their gradients. A team of threads has a row.
 
 template <typename T>
-__global__ void __launch_bounds__(THREADS, RESIDENT<T>) softmax(
+__global__ void __launch_bounds__(THREADS, RESIDENT) softmax(
     const T* __restrict__ x, T* __restrict__ out, bool logarithm, int rows, int columns, int size) {
   using A = Acc<T>;
   Team team(size, 1);
@@ -11,7 +11,7 @@ __global__ void __launch_bounds__(THREADS, RESIDENT<T>) softmax(
   A last = logarithm ? log(e.sum) : reciprocal(e.sum);
   row.rewrite([&](int, A x) {
     A z = x - e.largest;
-    return asked(logarithm) ? z - last : exp(z) * last;
+    return asked(logarithm) ? z - last : exp_of(z) * last;
   }, out + start, x + start);
 }
 
@@ -27,6 +27,6 @@ __global__ void __launch_bounds__(THREADS) softmax_grad(
   A sum = 0;
   row.visit([&](int, A g, A y) { sum += asked(logarithm) ? g : g * y; }, g + start, y + start);
   sum = team.reduce<Sum>(sum);
-  row.rewrite([&](int, A g, A y) { return asked(logarithm) ? g - exp(y) * sum : (g - sum) * y; },
+  row.rewrite([&](int, A g, A y) { return asked(logarithm) ? g - exp_of(y) * sum : (g - sum) * y; },
               out + start, g + start, y + start);
 }

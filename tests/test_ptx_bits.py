@@ -208,3 +208,77 @@ def test_bytes_are_multiplied_and_added() -> None:
     left, right = x.view(np.int8).reshape(-1, 4).astype(int), y.view(np.uint8).reshape(-1, 4).astype(int)
     want = (left * right).sum(1) + z.view(np.int32)
     np.testing.assert_array_equal(got, ((want + 2**31) % 2**32 - 2**31).astype(np.int32))
+
+
+def test_24_bit_products_take_the_low_bits() -> None:
+    x, y, z = (words(32, seed) for seed in (24, 25, 26))
+    got = instruction("mul24.lo.u32 d, a, b;", "u32", ("u32", x), ("u32", y))
+    low = [(v & 0xFFFFFF, u & 0xFFFFFF, w) for v, u, w in zip(x.tolist(), y.tolist(), z.tolist(), strict=True)]
+    assert got.tolist() == [v * u % 2**32 for v, u, _ in low]
+    assert instruction("mul24.hi.u32 d, a, b;", "u32", ("u32", x), ("u32", y)).tolist() == [
+        v * u >> 16 for v, u, _ in low
+    ]
+    got = instruction("mad24.lo.u32 d, a, b, c;", "u32", ("u32", x), ("u32", y), ("u32", z))
+    assert got.tolist() == [(v * u + w) % 2**32 for v, u, w in low]
+
+
+def test_signs_are_copied_and_kinds_of_floats_told_apart() -> None:
+    a, b = np.float32([1, -2, 3, -0.0]), np.float32([-5, 6, -0.0, 7])
+    got = instruction("copysign.f32 d, a, b;", "f32", ("f32", a), ("f32", b))
+    assert got.tolist() == [5, -6, 0, -7] and np.signbit(got).tolist() == np.signbit(a).tolist()
+    x = np.float32([0, 1, -np.inf, np.nan, 1e-40])
+    tests = {
+        "finite": [1, 1, 0, 0, 1],
+        "infinite": [0, 0, 1, 0, 0],
+        "number": [1, 1, 1, 0, 1],
+        "notanumber": [0, 0, 0, 1, 0],
+        "normal": [0, 1, 0, 0, 0],
+        "subnormal": [0, 0, 0, 0, 1],
+    }
+    for name, want in tests.items():
+        text = f"testp.{name}.f32 %p, a; selp.u32 d, 1, 0, %p;"
+        assert instruction(text, "u32", ("f32", x), extra=".reg .pred %p;").tolist() == want
+
+
+def test_halves_are_compared_two_at_a_time() -> None:
+    a = np.float16([1, 5, np.nan, 2]).view(np.uint32)
+    b = np.float16([2, 4, 1, 2]).view(np.uint32)
+    text = "setp.lt.f16x2 %p|%q, a, b; selp.u32 %s, 1, 0, %p; selp.u32 d, 2, 0, %q; or.b32 d, d, %s;"
+    extra = ".reg .pred %p; .reg .pred %q; .reg .b32 %s;"
+    assert instruction(text, "u32", ("f16x2", a), ("f16x2", b), extra=extra).tolist() == [1, 0]
+    assert instruction("neg.f16x2 d, a;", "f16x2", ("f16x2", a)).view(np.float16).tolist()[:2] == [-1, -5]
+    least = instruction("min.f16x2 d, a, b;", "f16x2", ("f16x2", a), ("f16x2", b)).view(np.float16)
+    assert least.tolist() == [1, 4, 1, 2]
+
+
+def test_special_registers_tell_lanes_and_masks() -> None:
+    x = np.zeros(70, np.uint32)
+    lane = np.arange(70) % 32
+    masks = {"eq": 1 << lane, "lt": (1 << lane) - 1, "le": (2 << lane) - 1}
+    masks |= {"gt": 2**32 - 1 - masks["le"], "ge": 2**32 - 1 - masks["lt"]}
+    for name, want in masks.items():
+        got = instruction(f"mov.u32 d, %lanemask_{name}; add.u32 d, d, a;", "u32", ("u32", x))
+        assert got.tolist() == want.tolist(), name
+    assert instruction("mov.u32 d, %laneid; add.u32 d, d, a;", "u32", ("u32", x)).tolist() == lane.tolist()
+    assert instruction("mov.u32 d, %warpid; add.u32 d, d, a;", "u32", ("u32", x)).tolist() == [
+        t // 32 for t in range(70)
+    ]
+    assert instruction("mov.u32 d, %ntid.x; add.u32 d, d, a;", "u32", ("u32", x)).tolist() == [70] * 70
+
+
+def test_generic_addresses_know_their_space() -> None:
+    extra = ".reg .pred %p; .reg .b64 %q; .shared .align 4 .b8 room[16];"
+    text = "mov.u64 %q, room; cvta.shared.u64 %q, %q; isspacep.shared %p, %q; selp.u32 d, 1, 0, %p; add.u32 d, d, a;"
+    assert instruction(text, "u32", ("u32", np.uint32([0, 10])), extra=extra).tolist() == [1, 11]
+    text = text.replace("isspacep.shared", "isspacep.global")
+    assert instruction(text, "u32", ("u32", np.uint32([0, 10])), extra=extra).tolist() == [0, 10]
+
+
+def test_rectified_conversions_have_no_negative_numbers() -> None:
+    x = np.float32([-1, 2, np.nan, -0.0])
+    got = instruction("cvt.rn.relu.f16.f32 d, a;", "f16", ("f32", x))
+    np.testing.assert_array_equal(got, np.float16([0, 2, np.nan, 0]))
+    brain = instruction("cvt.rn.relu.bf16.f32 d, a;", "bf16", ("f32", x))
+    assert [hex(v) for v in brain] == ["0x0", "0x4000", "0x7fff", "0x0"]
+    both = instruction("cvt.rn.relu.f16x2.f32 d, a, b;", "f16x2", ("f32", x[:2]), ("f32", x[:2][::-1].copy()))
+    assert both.view(np.float16).tolist() == [2, 0, 0, 2]

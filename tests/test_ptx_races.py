@@ -179,6 +179,23 @@ def test_one_thread_may_write_fence_and_take_the_ticket(blocks: int) -> None:
     assert error.kind == "data race"
 
 
+@pytest.mark.parametrize("blocks", [3, 300])
+def test_one_thread_may_fence_for_its_block_after_a_barrier(blocks: int) -> None:
+    source = kernel(
+        """__shared__ bool last; copy[blockIdx.x * 64 + t] = x[t]; __syncthreads();
+        if (t == 0) { FENCE; last = atomicAdd(ticket, 1) == gridDim.x - 1; __threadfence(); }
+        __syncthreads();
+        float sum = 0; if (!last) return;
+        for (int b = 0; b < gridDim.x; b++) sum += copy[b * 64 + (t + 1) % 64];
+        out[t] = sum;""",
+        "const float* x, int* ticket, float* copy, float* out",
+    )
+    given = X[:64], np.zeros(1, np.int32), np.zeros(blocks * 64, np.float32)
+    got, _ = launch(source.replace("FENCE", "__threadfence()"), *given, out=(64, "f4"), blocks=blocks, threads=64)
+    np.testing.assert_array_equal(got, blocks * np.roll(X[:64], -1))
+    assert fault(source.replace("FENCE", ""), *given, out=(64, "f4"), blocks=blocks, threads=64).kind == "data race"
+
+
 def test_atomic_operations_do_not_race_with_each_other_but_with_plain_ones() -> None:
     body = "atomicAdd(&sum[0], x[t]);"
     got, _ = launch(kernel(body, "float* sum, const float* x"), np.zeros(1, "f4"), X, threads=256, blocks=2)

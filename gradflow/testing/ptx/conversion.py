@@ -9,7 +9,6 @@ import numpy as np
 from gradflow.testing.ptx.arithmetic import narrow_bf16, widen_bf16
 
 INTEGRAL = {"rni": np.rint, "rzi": np.trunc, "rmi": np.floor, "rpi": np.ceil}
-MANTISSA = {"f2": 11, "f4": 24, "f8": 53}
 
 
 def to_integer(x: Any, code: str, rounding: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradflow.testing.ptx.access import LOCAL_WINDOW, SHARED_WINDOW, WINDOW
-from gradflow.testing.ptx.arithmetic import fma_f4, fma_f8, maximum_nan, two_product, two_sum, widen_bf16
+from gradflow.testing.ptx.arithmetic import fma_f4, fma_f8, two_product, two_sum, widen_bf16
 
 NEAREST: dict[str, Callable[..., Any]] = {
     "add": np.add,
@@ -84,11 +84,6 @@ def relu_halves(x: Any) -> Any:
     x = np.ascontiguousarray(x)
     bits = x.reshape(-1).view(np.uint16)
     return np.where(bits & np.uint16(0x8000), np.uint16(0), bits).view(np.uint32).reshape(x.shape)
-
-
-def relu(x: Any) -> Any:
-    """The larger of x and 0; NaN stays."""
-    return maximum_nan(x, x.dtype.type(0))
 
 
 def shift_amount(x: Any, top: int) -> Any:

@@ -13,6 +13,7 @@ from bench.engines import Engine, engines
 from bench.engines.numpy import build as build_by_hand
 from bench.table import markdown
 from gradflow.op import OPS
+from gradflow.testing.cases import cases
 from process import python
 
 SMALL = parse("12-7-5-3@4")
@@ -133,6 +134,7 @@ def test_pytest_finds_the_benchmarks_of_steps_and_of_every_declared_workload() -
     pytest.importorskip("pytest_benchmark")
     found = python("-m", "pytest", "bench", "--collect-only", "-q", "-p", "no:cacheprovider")
     assert all(f"bench_step[gradflow-{name}]" in found for name in CASES)
+    cases()  # declares every op
     declared = [f"bench_op[{op.name} " for op in OPS.values() if op.workloads]
     assert {"bench_op[add ", "bench_op[adam_update "} <= set(declared)
     assert [name for name in declared if name not in found] == []

@@ -60,6 +60,7 @@ _sigmoid_grad: Op = Op(
     partials=("y * (1 - y)", "g * (1 - 2 * y)"),
     cuda=over_elements("sigmoid_grad"),
     samples=tuple(sample(Real(s), Real(s, 0.05, 0.95)) for s in [(), (7,), (3, 4), (0, 2)]),
+    workloads=(sample(Real((256, 1024)), Real((256, 1024))),),
 )
 
 _sigmoid = Op(
@@ -115,6 +116,7 @@ _silu_grad: Op = Op(
     partials=("sigmoid(x) * (1 + x * sigmoid(-x))", ""),
     cuda=over_elements("silu_grad"),
     samples=tuple(sample(Real(s), Real(s, -6, 6)) for s in [(), (7,), (3, 4), (0, 2)]),
+    workloads=(sample(Real((256, 1024)), Real((256, 1024))),),
 )
 
 _silu = Op(
@@ -125,6 +127,7 @@ _silu = Op(
     partials=("sigmoid(x) * (1 + x * sigmoid(-x))",),
     cuda=over_elements("silu"),
     samples=unary(low=-6, high=6),
+    workloads=(sample(Real((256, 1024))),),
 )
 
 
@@ -182,6 +185,7 @@ _softplus_grad: Op = Op(
         *(sample(Real(s), Real(s, -6, 6), beta=1.0, threshold=20.0) for s in [(), (7,), (3, 4), (0, 2)]),
         sample(Real((3, 4)), Real((3, 4), kinks=(0.5,)), beta=2.0, threshold=1.0),
     ),
+    workloads=(sample(Real((256, 1024)), Real((256, 1024)), beta=1.0, threshold=20.0),),
 )
 
 _softplus = Op(
@@ -195,4 +199,5 @@ _softplus = Op(
         *unary(low=-6, high=6, beta=1.0, threshold=20.0),
         *unary(kinks=(0.5,), beta=2.0, threshold=1.0),
     ),
+    workloads=(sample(Real((256, 1024)), beta=1.0, threshold=20.0),),
 )

@@ -149,6 +149,6 @@ _activation_bias_grad = Op(
         sample(Real((0, 2)), Real((2,)), Real((0, 2)), Real((0, 2)), activation="gelu"),
     ),
     workloads=(
-        sample(Real((256, 1024)), Real((1024,)), Real((256, 1024)), Real((256, 1024), kinks=(0.0,)), activation="relu"),
+        sample(Real((4096, 128)), Real((128,)), Real((4096, 128)), Real((4096, 128), kinks=(0.0,)), activation="relu"),
     ),
 )

@@ -115,6 +115,7 @@ def _extremum(name: str) -> Op:
         vjp=(_extremum_vjp,),
         cuda=_max_cuda if name == "max" else None,
         samples=(*reductions(distinct=True), sample(Real((0, 2)), axes=(1,), keepdims=True)),
+        workloads=(sample(Real((4096, 128)), axes=(1,), keepdims=False),),
     )
 
 

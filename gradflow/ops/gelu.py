@@ -90,6 +90,7 @@ _gelu_grad: Op = Op(
     vjp=(lambda g2, x: apply(_gelu_grad, g2, x), lambda g2, g, x: g2 * g * _gelu_curvature(x)),
     cuda=over_elements("gelu_grad"),
     samples=WITH_GRADIENT,
+    workloads=(sample(Real((256, 1024)), Real((256, 1024))),),
 )
 
 _gelu = Op(
@@ -100,6 +101,7 @@ _gelu = Op(
     partials=("(1 + erf(x / 2**0.5)) / 2 + x * exp(-(x**2) / 2) / (2 * pi) ** 0.5",),
     cuda=over_elements("gelu"),
     samples=unary(low=-5, high=5),
+    workloads=(sample(Real((256, 1024))),),
 )
 
 # 0.5 (1 + tanh(u)) is sigmoid(2 u), and 2 u here is x (LINEAR + CUBIC x**2)
@@ -154,6 +156,7 @@ _gelu_tanh_grad: Op = Op(
     vjp=(lambda g2, x: apply(_gelu_tanh_grad, g2, x), lambda g2, g, x: g2 * g * _gelu_tanh_curvature(x)),
     cuda=over_elements("gelu_tanh_grad"),
     samples=WITH_GRADIENT,
+    workloads=(sample(Real((256, 1024)), Real((256, 1024))),),
 )
 
 _gelu_tanh = Op(
@@ -163,4 +166,5 @@ _gelu_tanh = Op(
     vjp=(lambda g, x: apply(_gelu_tanh_grad, g, x),),
     cuda=over_elements("gelu_tanh"),
     samples=unary(low=-5, high=5),
+    workloads=(sample(Real((256, 1024))),),
 )

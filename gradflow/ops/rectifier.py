@@ -46,6 +46,7 @@ _relu_grad: Op = Op(
     vjp=(lambda g2, y: apply(_relu_grad, g2, y), None),
     cuda=over_elements("relu_grad"),
     samples=_with_gradient(0.0),
+    workloads=(sample(Real((256, 1024)), Real((256, 1024))),),
 )
 
 _relu = Op(
@@ -98,6 +99,7 @@ _leaky_relu_grad: Op = Op(
     ),
     cuda=over_elements("leaky_relu_grad", "negative_slope"),
     samples=(*_with_gradient(0.0, negative_slope=0.01), *_with_gradient(0.0, negative_slope=1.5)),
+    workloads=(sample(Real((256, 1024)), Real((256, 1024)), negative_slope=0.01),),
 )
 
 _scaled_below_0 = over_elements("leaky_relu", "negative_slope")
@@ -118,6 +120,7 @@ _leaky_relu = Op(
         *unary(kinks=(0.0,), negative_slope=0.01),
         *(sample(Real((7,), kinks=(0.0,)), negative_slope=slope) for slope in (0.0, -0.5, 1.5)),
     ),
+    workloads=(sample(Real((256, 1024)), negative_slope=0.01),),
 )
 
 
@@ -188,6 +191,7 @@ _elu_grad: Op = Op(
         *_with_gradient(0.0, alpha=1.0, scale=1.0),
         *_with_gradient(0.0, alpha=1.5, scale=0.9),
     ),
+    workloads=(sample(Real((256, 1024)), Real((256, 1024)), alpha=1.0, scale=1.0),),
 )
 
 _elu = Op(
@@ -198,6 +202,7 @@ _elu = Op(
     partials=("scale * where(x > 0, 1, alpha * exp(x))",),
     cuda=over_elements("elu", "alpha", "scale"),
     samples=(*unary(kinks=(0.0,), alpha=1.0, scale=1.0), *unary(kinks=(0.0,), alpha=1.5, scale=0.9)),
+    workloads=(sample(Real((256, 1024)), alpha=1.0, scale=1.0),),
 )
 
 
@@ -233,6 +238,7 @@ _hardtanh_grad: Op = Op(
     ),
     cuda=over_elements("hardtanh_grad", "min_val", "max_val"),
     samples=_with_gradient(-1.0, 0.5, min_val=-1.0, max_val=0.5),
+    workloads=(sample(Real((256, 1024)), Real((256, 1024)), min_val=-1.0, max_val=0.5),),
 )
 
 _hardtanh = Op(

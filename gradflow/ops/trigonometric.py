@@ -132,6 +132,7 @@ _tanh_grad: Op = Op(
     partials=("1 - y**2", "-2 * g * y"),
     cuda=over_elements("tanh_grad"),
     samples=tuple(sample(Real(s), Real(s, -0.95, 0.95)) for s in [(), (7,), (3, 4), (0, 2)]),
+    workloads=(sample(Real((256, 1024)), Real((256, 1024))),),
 )
 _tanh = function(np.tanh, lambda g, out: apply(_tanh_grad, g, out), "1 - out**2", unary())
 

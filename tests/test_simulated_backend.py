@@ -105,6 +105,16 @@ def test_a_stream_of_another_device_is_refused(cuda):
         gf.sigmoid(x)
 
 
+def test_what_is_not_contiguous_is_copied_for_a_kernel(cuda):
+    x = gf.ones((4, 6), device="cuda", requires_grad=True)
+    total = gf.nn.functional.layer_norm(gf.sigmoid(x), (6,)).sum()  # its gradient is one number, broadcast
+    mark = len(cuda.records)
+    total.backward()
+    kernels_run = [record.name for record in cuda.records.since(mark) if record.kind == "kernel"]
+    assert [name for name in kernels_run if "<" in name] == ["standardize_grad<float>", "sigmoid_grad<float>"]
+    assert len(kernels_run) <= 4
+
+
 def test_a_training_step_waits_for_nothing(cuda):
     model = gf.nn.Sequential(gf.nn.Linear(4, 8, device="cuda"), gf.nn.ReLU(), gf.nn.Linear(8, 3, device="cuda"))
     optimizer = gf.optim.Adam(model.parameters())

@@ -59,12 +59,20 @@ class CudaBackend:
         if op.cuda is not None:
             made = self.xp.empty(spec.shape, spec.dtype) if out is None and spec is not None else out
             work = op.cuda(*arrays, out=made, **attrs)
+            if work is None and not op.mutates and (copies := self._contiguous(arrays)):
+                work = op.cuda(*copies, out=made, **attrs)
             if work is not None and self.do(work):
                 return made
         if op.mutates:
             op.forward(self.xp, *arrays, **attrs)
             return None
         return op.forward(self.xp, *arrays, out=out, **attrs)
+
+    def _contiguous(self, arrays: list[Any]) -> list[Any]:
+        """``arrays`` with copies of those that kernels cannot read, such as the gradient of a sum; [] if there are none."""
+        strided = [isinstance(x, self.xp.ndarray) and x.dtype.kind == "f" and not x.flags.c_contiguous for x in arrays]
+        pairs = zip(arrays, strided, strict=True)
+        return [self.xp.ascontiguousarray(x) if copy else x for x, copy in pairs] if any(strided) else []
 
     def do(self, work: Launch | Gemm) -> bool:
         """Queue ``work`` on the current stream; False if it is a product that cuBLASLt has no way to compute."""

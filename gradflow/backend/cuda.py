@@ -69,7 +69,7 @@ class CudaBackend:
         return op.forward(self.xp, *arrays, out=out, **attrs)
 
     def _contiguous(self, arrays: list[Any]) -> list[Any]:
-        """``arrays`` with copies of those that kernels cannot read, such as the gradient of a sum; [] if there are none."""
+        """``arrays`` with copies of those that kernels cannot read, such as the gradient of a sum; [] if all can be."""
         strided = [isinstance(x, self.xp.ndarray) and x.dtype.kind == "f" and not x.flags.c_contiguous for x in arrays]
         pairs = zip(arrays, strided, strict=True)
         return [self.xp.ascontiguousarray(x) if copy else x for x, copy in pairs] if any(strided) else []

@@ -246,7 +246,6 @@ def test_arguments_that_do_not_fit_the_signature_are_refused(cuda):
 def test_a_kernel_that_does_not_compile_names_its_file_and_line(simulated, monkeypatch):
     broken = '#line 1 "kernels/broken.cu"\n\n__global__ void broken(int n) { n = undefined_name; }\n'
     monkeypatch.setattr(launcher, "source", lambda: broken)
-    monkeypatch.setattr(launcher, "expressions", lambda dtype: ("broken",))
     monkeypatch.setattr(launcher, "signatures", lambda: {"broken": kernels.Signature("broken", False, ())})
     with (
         device.simulated_cuda(),
@@ -315,22 +314,25 @@ def test_with_everything_there_the_backend_is_that_of_cupy(monkeypatch):
     assert cuda_module.load().xp is module
 
 
-def test_without_nvrtc_the_error_says_what_to_install(simulated):
+def failing_to_load(monkeypatch: pytest.MonkeyPatch, xp: Any, error: Exception) -> None:
     def get_function(name: str) -> Any:
-        raise RuntimeError("CuPy failed to load libnvrtc.so.12")
+        raise error
 
-    with pytest.raises(MissingExtraError, match=r"sigmoid<float>: .*NVRTC.*libnvrtc.*gradflow\[cuda12\]"):
-        simulated.launcher._compiled(SimpleNamespace(get_function=get_function), "sigmoid<float>")
+    monkeypatch.setattr(xp, "RawModule", lambda **options: SimpleNamespace(get_function=get_function))
 
 
-def test_an_error_of_cuda_while_a_kernel_is_loaded_stays_one(simulated):
-    failure = simulated.xp.cuda.runtime.CUDARuntimeError
+def test_without_nvrtc_the_error_says_what_to_install(monkeypatch):
+    with device.simulated_cuda() as xp:
+        failing_to_load(monkeypatch, xp, RuntimeError("CuPy failed to load libnvrtc.so.12"))
+        with pytest.raises(MissingExtraError, match=r"sigmoid<float>: .*NVRTC.*libnvrtc.*gradflow\[cuda12\]"):
+            gf.sigmoid(gf.ones(2, device="cuda"))
 
-    def get_function(name: str) -> Any:
-        raise failure("cudaErrorInvalidDevice")
 
-    with pytest.raises(failure):
-        simulated.launcher._compiled(SimpleNamespace(get_function=get_function), "sigmoid<float>")
+def test_an_error_of_cuda_while_a_kernel_is_loaded_stays_one(monkeypatch):
+    with device.simulated_cuda() as xp:
+        failing_to_load(monkeypatch, xp, xp.cuda.runtime.CUDARuntimeError("cudaErrorInvalidDevice"))
+        with pytest.raises(DeviceError, match=r"sigmoid: CUDA refused .*cudaErrorInvalidDevice"):
+            gf.sigmoid(gf.ones(2, device="cuda"))
 
 
 # ---- memory

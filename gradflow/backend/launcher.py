@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradflow.backend.faults import Faults
-from gradflow.backend.kernels import OPTIONS, expressions, signatures, source
+from gradflow.backend.kernels import OPTIONS, signatures, source
 from gradflow.dtypes import DType
 from gradflow.errors import KernelError, MissingExtraError
 from gradflow.launch import Fault, Launch, Scratch, Table, Tickets, Zeroed
@@ -39,7 +39,6 @@ class Launcher:
         self.xp = xp
         self.launches = 0
         self._functions: dict[tuple[int, str, DType | None], Any] = {}
-        self._modules: dict[tuple[int, DType | None], Any] = {}
         self._tickets: dict[Place, Any] = {}
         self._tables: dict[tuple[Place, bytes], Any] = {}
         self._faults: dict[int, Faults] = {}
@@ -102,11 +101,13 @@ class Launcher:
         key = (device, kernel, dtype)
         function = self._functions.get(key)
         if function is None:
-            function = self._compiled(self._module(device, dtype), signatures()[kernel].expression(dtype))
-            self._functions[key] = function
+            function = self._functions[key] = self._compiled(signatures()[kernel].expression(dtype))
         return function
 
-    def _compiled(self, module: Any, expression: str) -> Any:
+    def _compiled(self, expression: str) -> Any:
+        """The kernel ``expression``, compiled alone: most programs need few of them. CuPy keeps it on disk."""
+        names = (expression,)
+        module = self.xp.RawModule(code=source(), options=OPTIONS, name_expressions=names, backend="nvrtc")
         try:
             return module.get_function(expression)
         except self.xp.cuda.compiler.CompileException as error:
@@ -118,15 +119,6 @@ class Launcher:
                 f"{expression}: kernels are compiled by NVRTC, and CuPy cannot load it ({error}); "
                 'pip install "gradflow[cuda12]" or, for CUDA 13, "gradflow[cuda13]"'
             ) from error
-
-    def _module(self, device: int, dtype: DType | None) -> Any:
-        """The program of all kernels for ``dtype``; CuPy compiles it when first used, and keeps it on disk."""
-        key = (device, dtype)
-        if key not in self._modules:
-            self._modules[key] = self.xp.RawModule(
-                code=source(), options=OPTIONS, name_expressions=expressions(dtype), backend="nvrtc"
-            )
-        return self._modules[key]
 
 
 def _number(x: Any) -> int:

@@ -53,12 +53,12 @@ template <typename A> __device__ __forceinline__ A gauss_argument(A x) {
 
 template <typename A> __device__ __forceinline__ A gelu_of(A x) {
   A a = gauss_argument(x);
-  A tail = exp(-a * a) * (1 - a * Erfcx<A>::chord(a));
+  A tail = quick_exp(-a * a) * (1 - a * Erfcx<A>::chord(a));
   return (x < 0 ? 0 : x) - a * tail * A(0.7071067811865476);
 }
 template <typename A> __device__ __forceinline__ A gelu_slope(A x) {
   A a = gauss_argument(x);
-  A rise = exp(-a * a) * (a * A(0.5641895835477563) - (1 - a * Erfcx<A>::chord(a)) * A(0.5));
+  A rise = quick_exp(-a * a) * (a * A(0.5641895835477563) - (1 - a * Erfcx<A>::chord(a)) * A(0.5));
   return x > 0 ? 1 + rise : -rise;
 }
 

@@ -32,7 +32,7 @@ elu(const T* __restrict__ x, T* __restrict__ out, Acc<T> alpha, Acc<T> scale, in
 template <typename T>
 __global__ void __launch_bounds__(THREADS)
 elu_grad(const T* __restrict__ g, const T* __restrict__ x, T* __restrict__ out, Acc<T> alpha, Acc<T> scale, int n) {
-  map<T>(n, [=](Acc<T> g, Acc<T> x) { return g * (scale * (x > 0 ? 1 : alpha * exp(x))); }, out, g, x);
+  map<T>(n, [=](Acc<T> g, Acc<T> x) { return g * (scale * (x > 0 ? 1 : alpha * quick_exp(x))); }, out, g, x);
 }
 
 template <typename T>

@@ -73,6 +73,7 @@ def test_two_floats_are_packed_into_halves_the_second_one_low() -> None:
 def test_floats_become_integers_rounded_and_clamped(source: str, target: str, mode: str) -> None:
     x = floats(source, N, 6, 70)
     x[:60] = np.arange(60) / 4 - 7
+    x[60:66] = [2.0**63, 2.0**64, -(2.0**63), 2.0**31, 2.0**32, 2.0**15]
     bits = int(target[1:])
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if target[0] == "s" else (0, (1 << bits) - 1)
     holder = target if bits > 8 else f"{target[0]}16"

@@ -248,6 +248,30 @@ def test_atomic_operations_of_all_kinds() -> None:
     assert report.atomics == 14 * 500
 
 
+def test_what_an_atomic_addition_returns_is_the_sum_of_those_before() -> None:
+    x = np.random.default_rng(12).integers(1, 1000, 96).astype(np.int32)
+    source = """extern "C" __global__ void k(int* sum, const int* x, int* out) {
+        int i = blockIdx.x * 32 + threadIdx.x; out[i] = atomicAdd(sum + i % 3, x[i]); }"""
+    got, _ = launch(source, np.array([5, 6, 7], np.int32), x, out=(96, "i4"), blocks=3)
+    for k in range(3):
+        assert got[k::3].tolist() == (5 + k + np.cumsum(x[k::3]) - x[k::3]).tolist()
+
+
+def test_a_store_happens_once_even_if_subnormal_numbers_follow() -> None:
+    source = """extern "C" __global__ void k(float* x, float* y) { int t = threadIdx.x;
+        x[t] = x[t] + 1; y[t] = y[t] * 0.5f; }"""
+    got, _ = launch(source, np.arange(32, dtype=np.float32), np.full(32, 1e-40, np.float32))
+    np.testing.assert_array_equal(got, np.arange(32) + 1)
+
+
+def test_arguments_of_calls_are_no_local_memory() -> None:
+    before = "__noinline__ __device__ float power(float x, int n) { float r = 1; while (n--) r *= x; return r; }"
+    source = f'{before} extern "C" __global__ void k(float* x) {{ x[threadIdx.x] = power(x[threadIdx.x], 3); }}'
+    got, report = launch(source, np.arange(32, dtype=np.float32))
+    np.testing.assert_array_equal(got, np.arange(32.0) ** 3)
+    assert report.local_accesses == 0 and report.loads == report.stores == (1, 4, 128)
+
+
 def test_64_bit_division_by_a_routine_and_other_integers() -> None:
     rng = np.random.default_rng(9)
     a, b = rng.integers(-(2**63), 2**63 - 1, 120), rng.integers(-(2**40), 2**40, 120)

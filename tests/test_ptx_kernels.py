@@ -453,3 +453,12 @@ def test_the_examples_in_docstrings_that_need_nvrtc_work(module: Any) -> None:
     example = doctest.DocTestParser().get_doctest(text, {}, module.__name__, None, 0)
     assert doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example).failed == 0
     assert example.examples
+
+
+def test_kernels_of_one_text_can_be_asked_for_one_by_one() -> None:
+    source = "__global__ void one(int* x) { *x = 1; }\n__global__ void two(int* x) { *x = 2; }"
+    memory = ptx.Memory(1 << 20)
+    address = memory.upload(np.zeros(1, np.int32))
+    for value, name in enumerate(["one", "two", "one"], 1):
+        ptx.load(nvrtc.compile(source, [name])).launch(name, [1], [1], [np.uint64(address)], memory)
+        assert memory.download(address, (1,), "int32")[0] == {"one": 1, "two": 2}[name], value

@@ -51,7 +51,9 @@ def load(compiled: Compiled) -> Program:
     """The program that ``nvrtc.compile`` made, parsed once."""
     if compiled.ptx not in _loaded:
         _loaded[compiled.ptx] = Program(compiled)
-    return _loaded[compiled.ptx]
+    program = _loaded[compiled.ptx]
+    program.names.update(compiled.names)  # the same PTX may have been asked for under other names before
+    return program
 
 
 class Program:
@@ -59,7 +61,7 @@ class Program:
 
     def __init__(self, compiled: Compiled) -> None:
         self.module = Module(compiled.ptx)
-        self.names = compiled.names
+        self.names = dict(compiled.names)
         self._kernels: dict[str, Kernel] = {}
 
     @property

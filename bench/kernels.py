@@ -6,6 +6,7 @@ threads that fit, no more bytes than must be moved, whole vectors on the main pa
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from gradflow.testing.device import serving, simulated_backend
 DTYPES = tuple(map(np.dtype, ("float32", "float64", "float16")))
 VECTOR_FILES = {"activation", "bias", "gelu", "rectifier", "trigonometric", "update"}  # whose main path is all vectors
 LARGEST = 1 << 20  # elements of what is run
-SECTORS = 4096  # bytes below which whole sectors are most of what is moved
+FILLING = {"activation_bias_grad", "cross_entropy_with_grad"}  # ops that write into buffers, and do not read them
 
 
 class Processor(NamedTuple):
@@ -84,23 +85,31 @@ class Run(NamedTuple):
 
 
 def runs() -> Iterator[Run]:
-    """The largest example of every op with a kernel, in float32."""
+    """For every op and every kernel that its examples launch, the largest of these examples, in float32."""
     backend = simulated_backend()
     with serving(backend) as xp:
         for op in parity.ops():
-            if op.cuda is not None and (found := _largest(op)) is not None:
-                yield _run(op, *found, xp.machine)
+            for sample in _largest(op).values():
+                inputs = _inputs(sample)
+                work = parity.work_of(op, inputs, sample)
+                assert isinstance(work, Launch)
+                yield _run(op, sample, inputs, work, xp.machine)
 
 
-def _largest(op: Op) -> tuple[Sample, list[Any], Launch] | None:
-    best = None
-    for sample in (*op.workloads, *op.samples):
-        inputs = [x.to("cuda") if isinstance(x, Tensor) else x for x in operands(sample, "float32")]
-        size = max(x.size for x in inputs if isinstance(x, Tensor))
+def _largest(op: Op) -> dict[str, Sample]:
+    """The largest example of ``op`` for each kernel."""
+    found: dict[str, tuple[int, Sample]] = {}
+    for sample in (*op.workloads, *op.samples) if op.cuda else ():
+        inputs = _inputs(sample)
         work = parity.work_of(op, inputs, sample)
-        if isinstance(work, Launch) and size <= LARGEST and (best is None or size > best[0]):
-            best = size, sample, inputs, work
-    return best and best[1:]
+        size = max(x.size for x in inputs if isinstance(x, Tensor))
+        if isinstance(work, Launch) and size <= LARGEST and size > found.get(work.kernel, (0, None))[0]:
+            found[work.kernel] = size, sample
+    return {kernel: sample for kernel, (_, sample) in found.items()}
+
+
+def _inputs(sample: Sample) -> list[Any]:
+    return [x.to("cuda") if isinstance(x, Tensor) else x for x in operands(sample, "float32")]
 
 
 def _run(op: Op, sample: Sample, inputs: list[Any], work: Launch, machine: Any) -> Run:
@@ -108,9 +117,12 @@ def _run(op: Op, sample: Sample, inputs: list[Any], work: Launch, machine: Any) 
     call(op, inputs, sample)
     report = next(each for each in machine.reports if each.kernel.partition("<")[0] == work.kernel)
     machine.reports = None
-    written = {id(inputs[i].data) for i in op.mutated(len(inputs)) if isinstance(inputs[i], Tensor)}
+    updated = op.mutated(len(inputs)) if op.name not in FILLING else ()
+    written = {id(inputs[i].data) for i in updated if isinstance(inputs[i], Tensor)}
     parameters = kernels.signatures()[work.kernel].parameters
     given = [work.arguments, *(row for x in work.arguments if isinstance(x, launch.Table) for row in x.rows)]
+    given = [[x.array if isinstance(x, launch.Zeroed) else x for x in each] for each in given]
+    written |= {id(x.array) for x in work.arguments if isinstance(x, launch.Zeroed)}
     pairs = [(p, x) for each in given for p, x in zip(parameters, each, strict=False) if hasattr(x, "dtype")]
     once = sum(x.nbytes for _, x in pairs)
     twice = sum(x.nbytes for p, x in pairs if not p.const and id(x) in written)
@@ -167,6 +179,7 @@ def _unexecuted(used: dict[str, Needs], ran: list[Run]) -> Iterator[str]:
 
 
 REACHED_OTHERWISE = {"check_range"}  # launched by the backend itself, before CuPy indexes
+ALONE = {"update_scale"}  # one thread: there is nothing to fill a multiprocessor with, and its sectors are mostly empty
 
 
 def _resources(used: dict[str, Needs], ran: list[Run]) -> tuple[Table, list[str]]:
@@ -194,15 +207,24 @@ def _resources(used: dict[str, Needs], ran: list[Run]) -> tuple[Table, list[str]
         )
         broken += [f"{name}: {spilled} bytes spilled"] if spilled else []
         broken += [f"{name}: a stack of {stack} bytes"] if stack else []
-        broken += [
-            f"{name}: {share:.0%} of a multiprocessor's warps on sm_{a}" for a, share in filled.items() if share < 0.75
-        ]
+        if name not in ALONE:
+            few = [f"{share:.0%} on sm_{arch}" for arch, share in filled.items() if share < 0.75]
+            broken += [f"{name}: of the warps that fit, {each}" for each in few]
     header = ["kernel", *(f"sm_{arch}" for arch in ARCHITECTURES), "occupancy", "spilled", "stack", "shared"]
     notes = [
         "registers of a thread in float32; the rest is the worst of float16, float32 and float64 on all architectures",
         f"{len(used)} kernels; all of float32 as one program for sm_80 compile in {compile_seconds():.2f} s here",
     ]
     return Table("what ptxas gives every kernel", header, rows, notes), broken
+
+
+def limit(run: Run) -> float:
+    """How many times the bytes it must move a kernel may."""
+    return math.inf if run.launch.kernel in ALONE else PARTIAL.get(run.launch.kernel, 1.02)
+
+
+# blocks that share a sum leave parts of it for the last one: of long columns side by side, more than 2 percent
+PARTIAL = {"standardize_weight_grad": 1.05}
 
 
 def _traffic(ran: list[Run]) -> tuple[Table, list[str]]:
@@ -225,11 +247,7 @@ def _traffic(ran: list[Run]) -> tuple[Table, list[str]]:
                 str(report.generic_accesses + report.local_accesses),
             ]
         )
-        broken += (
-            [f"{name}: moves {run.moved:.3f} times the bytes it must"]
-            if run.moved > 1.02 and run.minimum > SECTORS
-            else []
-        )
+        broken += [f"{name}: moves {run.moved:.3f} times the bytes it must"] if run.moved > limit(run) else []
         broken += [f"{name}: generic or local accesses"] if report.generic_accesses or report.local_accesses else []
         numbers = kernels.files()[run.launch.kernel] == "update"  # are read too: rates, steps, rows of a table
         if run.launch.kernel in vectors and not (stores > 15.9 and (loads > 15.9 or numbers)):

@@ -32,7 +32,7 @@ def show(table: Table) -> None:
         drawn.add_column(Text(name), justify="right" if i else "left", no_wrap=True)
     for row in table.rows:
         drawn.add_row(*map(Text, row))
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     if table.rows:
         console.print(drawn)
     for note in table.notes:

@@ -214,6 +214,7 @@ def _logits_grad_pos_weight(g2: Tensor, g: Tensor, input: Any, target: Any, weig
 
 
 _X = Real((3, 4), -3, 3, kinks=(0.0,))
+_LARGE = sample(Real((256, 512)), Real((256, 512), 0.0, 1.0), None, None, reduction="mean")
 
 _logits_grad: Op = Op(
     name="binary_cross_entropy_with_logits_grad",
@@ -237,6 +238,7 @@ _logits_grad: Op = Op(
         sample(Real(), Real(), 1.0, None, None, reduction="none"),
         sample(Real(), Real((0, 4)), Real((0, 4)), None, _WEIGHTS, reduction="sum"),
     ),
+    workloads=(sample(Real(), *_LARGE.inputs, **_LARGE.attrs),),
 )
 
 _logits: Op = Op(
@@ -259,4 +261,5 @@ _logits: Op = Op(
         sample(Real(), 1.0, None, None, reduction="none"),
         sample(Real((0, 4)), Real((0, 4)), _WEIGHTS, None, reduction="sum"),
     ),
+    workloads=(_LARGE,),
 )

@@ -9,7 +9,7 @@ from gradflow.errors import ShapeError
 from gradflow.launch import Launch
 from gradflow.op import Op, Spec
 from gradflow.ops.class_labels import IGNORED, label_spec
-from gradflow.ops.cross_entropy import _LOGITS, _SAMPLES, _forward, _grad_forward
+from gradflow.ops.cross_entropy import _LARGE, _LOGITS, _SAMPLES, _forward, _grad_forward
 from gradflow.ops.labelled_rows import launch_gradient
 from gradflow.samples import Real, sample
 from gradflow.tensor import Tensor
@@ -88,4 +88,5 @@ _cross_entropy_with_grad = Op(
         for each in _SAMPLES
         if each.inputs[0] is _LOGITS
     ),
+    workloads=tuple(sample(each.inputs[0], Real(), *each.inputs, **each.attrs) for each in _LARGE),
 )

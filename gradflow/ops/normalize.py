@@ -184,6 +184,7 @@ _rescale = Op(
         sample(Real((2, 3, 4)), Real((3, 1)), Real((3, 1), 0.2, 2), None, None, eps=1e-3),
         sample(Real((0, 3)), Real((3,)), Real((3,), 0.2, 2), Real((3,)), None, eps=1e-5),
     ),
+    workloads=(sample(Real((1024, 256)), *2 * (Real((256,), 0.2, 2),), *2 * (Real((256,)),), eps=1e-5),),
 )
 
 
@@ -236,4 +237,5 @@ _track_statistics = Op(
         sample(Real((3,)), Real((3,), 0.2, 2), Given(2, "int64"), Real(shape), momentum=momentum)
         for shape, momentum in [((5, 3), 0.1), ((2, 3, 4), None)]
     ),
+    workloads=(sample(Real((256,)), Real((256,), 0.2, 2), None, Real((512, 256)), momentum=0.1),),
 )

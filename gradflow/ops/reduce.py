@@ -121,7 +121,7 @@ _sum = Op(
     ),
     workloads=(
         *(sample(Real((256, 1024)), axes=axes, keepdims=False) for axes in [(0,), (1,), (0, 1)]),
-        sample(Real((4096, 128)), axes=(0,), keepdims=False),
+        *(sample(Real((4096, 128)), axes=axes, keepdims=False) for axes in [(0,), (1,)]),
     ),
 )
 
@@ -158,7 +158,7 @@ _sum_to = Op(
         sample(Real((2, 3, 4)), shape=()),
         sample(Real((0, 2)), shape=(2,)),
     ),
-    workloads=(sample(Real((4096, 128)), shape=(128,)),),
+    workloads=(sample(Real((4096, 128)), shape=(128,)), sample(Real((4096, 128)), shape=(4096, 1))),
 )
 
 
@@ -193,7 +193,7 @@ _mean = Op(
     ),
     cuda=lambda x, *, axes, keepdims, out: reduction(x, axes, False, reduced_count(x.shape, axes), out),
     samples=(*reductions(), sample(Real((0, 2)), axes=(1,), keepdims=False)),
-    workloads=(sample(Real((4096, 128)), axes=(0, 1), keepdims=False),),
+    workloads=tuple(sample(Real((4096, 128)), axes=axes, keepdims=False) for axes in [(0, 1), (1,)]),
 )
 
 

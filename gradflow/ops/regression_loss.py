@@ -73,6 +73,8 @@ _MSE_SAMPLES = (
     _apart("sum", -2, 2, (2, 0)),
 )
 
+_LARGE = sample(Real((256, 512)), Real((256, 512)), reduction="mean")
+
 _mse_grad: Op = Op(
     name="mse_loss_grad",
     forward=_mse_grad_forward,
@@ -84,6 +86,7 @@ _mse_grad: Op = Op(
         lambda g2, g, reduction: g2 * g * (-2 * scale(reduction, g2.size)),
     ),
     samples=tuple(map(_with_g, _MSE_SAMPLES)),
+    workloads=(_with_g(_LARGE),),
 )
 
 _mse_loss = Op(
@@ -96,6 +99,7 @@ _mse_loss = Op(
         lambda g, input, target, reduction: -apply(_mse_grad, g, input, target, reduction=reduction),
     ),
     samples=(*_MSE_SAMPLES, sample(Real((7,)), 0.5, reduction="mean")),
+    workloads=(_LARGE,),
 )
 
 

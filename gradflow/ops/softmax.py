@@ -123,6 +123,7 @@ _softmax_grad: Op = Op(
     cuda=_over_rows("softmax_grad", logarithm=False),
     vjp=(lambda g2, y, axis: apply(_softmax_grad, g2, y, axis=axis), _softmax_grad_by_output),
     samples=_rows(Real, _probabilities),
+    workloads=(sample(Real((64, 1000)), Real((64, 1000), 0.0, 0.002), axis=1),),
 )
 
 _softmax = Op(
@@ -160,6 +161,7 @@ _log_softmax_grad = Op(
         lambda g2, g, y, axis: -g2 * exp(y) * g.sum(axis, keepdims=True),
     ),
     samples=_rows(Real, _logarithms),
+    workloads=(sample(Real((64, 1000)), Real((64, 1000), -8.0, -6.0), axis=1),),
 )
 
 _log_softmax = Op(
@@ -169,6 +171,7 @@ _log_softmax = Op(
     cuda=_over_rows("softmax", logarithm=True),
     vjp=(lambda g, out, axis: apply(_log_softmax_grad, g, out, axis=axis),),
     samples=_rows(Real),
+    workloads=(sample(Real((64, 1000)), axis=1),),
 )
 
 

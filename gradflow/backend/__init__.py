@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from gradflow.backend.cpu import CpuBackend
 from gradflow.device import Device
 from gradflow.dtypes import DType
-from gradflow.errors import DTypeError
+from gradflow.errors import DeviceError, DTypeError, MissingExtraError
 from gradflow.op import Op, Spec
 
 Array = Any
@@ -72,7 +72,10 @@ def backend_for(device: Device) -> Backend:
     """The backend that serves ``device``; DeviceError or MissingExtraError if there is none."""
     if device.kind == "cpu":
         return cpu
-    backend = cuda_backend()
+    try:
+        backend = cuda_backend()
+    except (DeviceError, MissingExtraError) as error:
+        raise type(error)(f"{device}: {error}") from error
     backend.on(device)  # raises if there are fewer devices
     return backend
 

@@ -220,7 +220,7 @@ def _cupy() -> Any:
         import cupy
     except ImportError as error:
         extras = 'pip install "gradflow[cuda12]" or, for a driver of CUDA 13, "gradflow[cuda13]"'
-        raise MissingExtraError(f"device 'cuda' needs CuPy, and importing it failed ({error}); {extras}") from error
+        raise MissingExtraError(f"CUDA needs CuPy, and importing it failed ({error}); {extras}") from error
     return cupy
 
 
@@ -232,10 +232,10 @@ def _no_device(cupy: Any, error: Exception) -> str:
         driver = 0
     if driver and driver < built:
         return (
-            f"device 'cuda': this CuPy is built for CUDA {built}, the driver is for CUDA {driver} ({error}); "
+            f"this CuPy is built for CUDA {built}, the driver is for CUDA {driver} ({error}); "
             f'pip uninstall cupy-cuda{built}x, then pip install "gradflow[cuda{driver}]", or update the driver'
         )
     return (
-        f"device 'cuda': CuPy {cupy.__version__} finds no NVIDIA driver or no GPU ({error}); check that nvidia-smi "
-        "lists one, and in a container that it is passed on; device='cpu' works everywhere"
+        f"CuPy {cupy.__version__} finds no NVIDIA driver or no GPU ({error}); check that nvidia-smi "
+        "lists one, and in a container that it is passed on; device='cpu' needs none"
     )

@@ -133,6 +133,28 @@ def test_a_training_step_waits_for_nothing(cuda):
     assert not {"sync", "copy_d2h", "copy_h2d"} & set(kinds)
 
 
+def test_tables_of_addresses_are_uploaded_once_and_not_kept_without_bound(cuda, simulated, monkeypatch):
+    monkeypatch.setattr(launcher, "TABLES", 1)
+    monkeypatch.setattr(simulated.launcher, "_tables", {})
+
+    def pair() -> tuple[list[gf.Tensor], gf.optim.SGD]:
+        leaves = [gf.ones(4, device="cuda", requires_grad=True) for _ in range(2)]
+        for leaf in leaves:
+            gf.optim.SGD([leaf])  # gives it an arena of its own
+        return leaves, gf.optim.SGD(leaves, lr=0.5)
+
+    def step(leaves: list[gf.Tensor], optimizer: gf.optim.SGD) -> int:
+        for leaf in leaves:
+            leaf.grad = gf.ones(4, device="cuda")
+        mark = len(cuda.records)
+        optimizer.step()
+        return cuda.records.count("copy_h2d", since=mark)
+
+    first, second = pair(), pair()
+    assert [step(*each) for each in (first, first, second, first)] == [1, 0, 1, 1]
+    assert [leaf.tolist() for leaf in (*first[0], *second[0])] == 2 * [4 * [-0.5]] + 2 * [4 * [0.5]]
+
+
 # ---- failures
 
 
@@ -217,6 +239,24 @@ def test_an_index_out_of_range_raises_at_the_next_wait_and_once(cuda):
         gf.cuda.synchronize()
 
 
+def test_an_index_that_cupy_would_wrap_is_noted_too(cuda):
+    logits, labels = gf.zeros((2, 3), device="cuda"), gf.tensor([1, 5], device="cuda")
+    loss = gf.nn.functional.nll_loss(logits, labels)
+    with pytest.raises(IndexOutOfRange, match=r"nll_loss: index 5 \(at position 1\) is out of range for a size of 3"):
+        loss.item()
+    gf.nn.functional.nll_loss(logits[:0], labels[:0], reduction="sum").item()  # nothing to look at
+
+
+def test_rows_are_added_to_zeros_where_their_order_does_not_matter(cuda):
+    weight = gf.ones((3, 2), device="cuda", requires_grad=True)
+    gf.use_deterministic_algorithms(False)
+    try:
+        (gf.embedding(weight, gf.tensor([2, 0, 2], device="cuda")) * 3).sum().backward()
+    finally:
+        gf.use_deterministic_algorithms(True)
+    assert weight.grad.tolist() == [[3, 3], [0, 0], [6, 6]]
+
+
 # ---- kernels and their arguments
 
 
@@ -257,6 +297,13 @@ def test_a_kernel_that_does_not_compile_names_its_file_and_line(simulated, monke
 def test_a_kernel_belongs_to_the_family_that_its_file_is_named_after():
     assert kernels.files()["sigmoid_grad"] == "activation"
     assert kernels.files().keys() == kernels.signatures().keys()
+
+
+def test_every_kernel_can_be_asked_for_by_name_for_a_dtype_or_as_it_is():
+    templates, others = kernels.expressions(gf.float32), kernels.expressions(None)
+    assert "sigmoid_grad<float>" in templates
+    assert "check_range" in others
+    assert {each.removesuffix("<float>") for each in templates} | set(others) == kernels.signatures().keys()
 
 
 def test_parameters_that_cannot_be_read_are_refused_when_the_text_is_read(monkeypatch):

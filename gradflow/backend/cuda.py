@@ -161,12 +161,9 @@ class CudaBackend:
 
     def check_range(self, name: str, indices: Array, low: int, high: int, ignore: int | None = None) -> None:
         """Note it if one of ``indices`` is neither in [low, high) nor ``ignore``; raised at the next wait."""
-        if not indices.size:
-            return
-        flat = self.xp.ascontiguousarray(indices, int64)
-        blocks = -(-flat.size // THREADS)
-        arguments = (flat, low, high, low if ignore is None else ignore, FAULT, fault_code(name), flat.size)
-        self.launcher.launch(Launch("check_range", None, blocks, THREADS, arguments))
+        if indices.size:
+            flat = self.xp.ascontiguousarray(indices, int64)
+            self.launcher.launch(range_check(name, flat, low, high, low if ignore is None else ignore))
 
     def _out_of_memory(self, op: Op | None, error: Exception) -> OutOfMemory:
         attempt, place = "copy to the device" if op is None else op.name, self.launcher.place().device
@@ -177,6 +174,12 @@ class CudaBackend:
             f"{pool.free_bytes():,} more, and {free:,} of the device's {total:,} are free. Use smaller batches, free "
             "what is not needed, or compute under gf.no_grad()"
         )
+
+
+def range_check(name: str, indices: Array, low: int, high: int, ignore: int) -> Launch:
+    """The launch that notes the first of ``indices`` (int64) that is neither in [low, high) nor ``ignore``."""
+    arguments = (indices, low, high, ignore, FAULT, fault_code(name), indices.size)
+    return Launch("check_range", None, -(-indices.size // THREADS), THREADS, arguments)
 
 
 # error codes after which a context is of no use: ECC, invalid addresses and instructions, failed launches

@@ -220,7 +220,8 @@ def _resources(used: dict[str, Needs], ran: list[Run]) -> tuple[Table, list[str]
     header = ["kernel", *(f"sm_{arch}" for arch in ARCHITECTURES), "occupancy", "spilled", "stack", "shared"]
     notes = [
         "registers of a thread in float32; the rest is the worst of float16, float32 and float64 on all architectures",
-        f"{len(threads)} of {len(used)} kernels were executed; all of float32 as one program for sm_80 compile in {compile_seconds():.2f} s here",
+        f"{len(threads)} of {len(used)} kernels were executed",
+        f"all kernels of float32 as one program for sm_80 compile in {compile_seconds():.2f} s here",
     ]
     return Table("what ptxas gives every kernel", header, rows, notes), broken
 

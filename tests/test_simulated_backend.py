@@ -210,6 +210,19 @@ def test_what_cuda_refuses_without_being_lost_is_told_from_a_loss(cuda):
     assert x.tolist() == [1, 1]
 
 
+def test_products_of_float32_are_exact_unless_tf32_is_asked_for(cuda):
+    fine, one = gf.tensor([[1 + 2.0**-12]], device="cuda"), gf.ones((1, 1), device="cuda")
+    assert gf.get_float32_matmul_precision() == "highest"
+    assert (fine @ one).item() == 1 + 2.0**-12
+    gf.set_float32_matmul_precision("high")
+    try:
+        assert (fine @ one).item() == 1  # ten bits are kept
+    finally:
+        gf.set_float32_matmul_precision("highest")
+    with pytest.raises(gf.errors.ArgumentError, match="'medium' is not one of highest, high"):
+        gf.set_float32_matmul_precision("medium")
+
+
 def test_products_are_cupys_without_cublaslt(cuda, simulated):
     with device.serving(cuda_module.CudaBackend(simulated.xp, None)):
         a = gf.tensor([[1.0, 2.0]], device="cuda")

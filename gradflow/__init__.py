@@ -28,13 +28,11 @@ from gradflow.ops.activation import sigmoid, silu, softplus
 from gradflow.ops.arithmetic import (
     add,
     divide,
-    floor_divide,
     maximum,
     minimum,
     multiply,
     negative,
     power,
-    remainder,
     subtract,
     where,
 )
@@ -59,6 +57,7 @@ from gradflow.ops.elementwise import (
 )
 from gradflow.ops.erf import erf
 from gradflow.ops.extremum import argmax, argmin, max, min
+from gradflow.ops.floor_division import floor_divide, remainder
 from gradflow.ops.linalg import linear, matmul
 from gradflow.ops.logic import (
     bitwise_and,

@@ -55,6 +55,32 @@ def test_parity_is_checked_of_every_kernel_and_not_of_the_reference_in_its_stead
     assert ways - {"CuPy"}, "no sample of this op suits its kernel"
 
 
+@pytest.mark.parametrize("function", [gf.floor_divide, gf.remainder])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_parity_of_divisions_rounded_down_where_cupys_differ_from_numpys(function, dtype, cuda):
+    inf, nan = np.inf, np.nan
+    pairs = [
+        (1, 0.1),
+        (5, inf),
+        (-5, inf),
+        (5, 0),
+        (-1, 0.1),
+        (0.0, -2),
+        (-0.0, 2),
+        (nan, 1),
+        (inf, 2),
+        (0, 0),
+        (1, nan),
+    ]
+    a, b = (np.array(each, dtype) for each in zip(*pairs, strict=True))
+    with np.errstate(all="ignore"):
+        expected = function(gf.tensor(a), gf.tensor(b)).numpy()
+    found = function(gf.tensor(a, device="cuda"), gf.tensor(b, device="cuda")).numpy()
+    np.testing.assert_array_equal(found, expected)
+    numbers = ~np.isnan(expected)  # a NaN's sign means nothing
+    np.testing.assert_array_equal(np.signbit(found[numbers]), np.signbit(expected[numbers]))
+
+
 @pytest.mark.parametrize("begin", [nn.init.kaiming_uniform_, nn.init.kaiming_normal_, nn.init.normal_])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_weights_begin_with_the_same_bits_on_both_devices(begin, dtype, cuda):

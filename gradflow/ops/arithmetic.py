@@ -98,44 +98,6 @@ _divide = Op(
 )
 
 
-def floor_divide(a: TensorLike, b: TensorLike) -> Tensor:
-    """``a // b``, the quotient rounded down; its gradient is zero wherever it exists, and none flows.
-
-    >>> import gradflow as gf
-    >>> gf.floor_divide(gf.tensor([7, -7]), 2)
-    tensor([ 3, -4])
-    """
-    return apply(_floor_divide, a, b)
-
-
-_floor_divide = Op(
-    name="floor_divide",
-    forward=lambda xp, a, b, *, out=None: xp.floor_divide(a, b, out=out),
-    spec=elementwise("floor_divide", np.floor_divide),
-    samples=binary(low=0.5, high=2.0),
-)
-
-
-def remainder(a: TensorLike, b: TensorLike) -> Tensor:
-    """``a % b``, with the sign of ``b``, as in Python; the gradient is 1 in ``a`` and ``-(a // b)`` in ``b``.
-
-    >>> import gradflow as gf
-    >>> gf.remainder(gf.tensor([7.5, -7.5]), 2)
-    tensor([1.5, 0.5])
-    """
-    return apply(_remainder, a, b)
-
-
-_remainder = Op(
-    name="remainder",
-    forward=lambda xp, a, b, *, out=None: xp.remainder(a, b, out=out),
-    spec=elementwise("remainder", np.remainder),
-    vjp=(lambda g: g, lambda g, a, b: -g * (a // b)),
-    partials=("1", "-(a // b)"),
-    samples=(sample(Real((3, 4), 2.1, 2.9), Real((4,), 0.95, 1.02)), sample(Real((0, 2)), 1.5)),
-)
-
-
 def power(a: TensorLike, b: TensorLike) -> Tensor:
     """``a ** b``, elementwise with broadcasting.
 

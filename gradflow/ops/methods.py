@@ -16,6 +16,7 @@ from gradflow.ops import (
     elementwise,
     erf,
     extremum,
+    floor_division,
     index,
     linalg,
     logic,
@@ -50,8 +51,8 @@ class Methods:
     __sub__: ClassVar[Binary] = arithmetic.subtract
     __mul__: ClassVar[Binary] = arithmetic.multiply
     __truediv__: ClassVar[Binary] = arithmetic.divide
-    __floordiv__: ClassVar[Binary] = arithmetic.floor_divide
-    __mod__: ClassVar[Binary] = arithmetic.remainder
+    __floordiv__: ClassVar[Binary] = floor_division.floor_divide
+    __mod__: ClassVar[Binary] = floor_division.remainder
     __pow__: ClassVar[Binary] = arithmetic.power
     __matmul__: ClassVar[Binary] = linalg.matmul
     __neg__: ClassVar[Unary] = arithmetic.negative
@@ -82,19 +83,19 @@ class Methods:
         return arithmetic.divide(other, self)
 
     def __rfloordiv__(self, other: TensorLike) -> Tensor:
-        return arithmetic.floor_divide(other, self)
+        return floor_division.floor_divide(other, self)
 
     def __rmod__(self, other: TensorLike) -> Tensor:
-        return arithmetic.remainder(other, self)
+        return floor_division.remainder(other, self)
 
     def __rpow__(self, other: TensorLike) -> Tensor:
         return arithmetic.power(other, self)
 
     def __divmod__(self, other: TensorLike) -> tuple[Tensor, Tensor]:
-        return arithmetic.floor_divide(self, other), arithmetic.remainder(self, other)
+        return floor_division.floor_divide(self, other), floor_division.remainder(self, other)
 
     def __rdivmod__(self, other: TensorLike) -> tuple[Tensor, Tensor]:
-        return arithmetic.floor_divide(other, self), arithmetic.remainder(other, self)
+        return floor_division.floor_divide(other, self), floor_division.remainder(other, self)
 
     def __rand__(self, other: TensorLike) -> Tensor:
         return logic.bitwise_and(other, self)

@@ -248,7 +248,7 @@ def test_the_kernel_of_the_loss_scale_grows_and_shrinks_as_the_cpu_does(scale, t
 
 
 @pytest.mark.parametrize("arenas", [1, 50])
-def test_adam_is_one_launch_for_a_thousand_tensors_wherever_they_lie(arenas, cuda):
+def test_adam_is_one_launch_for_a_thousand_tensors_wherever_they_lie(arenas, cuda, launched):
     weights = [gf.ones(3, device="cuda", requires_grad=True) for _ in range(1000)]
     for chunk in range(0, 1000, 1000 // arenas):
         gf.optim.SGD(weights[chunk : chunk + 1000 // arenas])
@@ -256,8 +256,6 @@ def test_adam_is_one_launch_for_a_thousand_tensors_wherever_they_lie(arenas, cud
     for w in weights:
         w.grad_slot.claim().copy_(2.0)
         w.grad = w.grad_slot.lend()
-    mark = len(cuda.records)
     optimizer.step()
-    launched = [record.name for record in cuda.records.since(mark) if record.kind == "kernel"]
-    assert launched == ["adam_update<float>"]
+    assert launched == ["adam_update"]
     np.testing.assert_allclose([w.detach().cpu().numpy() for w in weights[::97]], 0.75, rtol=1e-6)

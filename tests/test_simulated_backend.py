@@ -18,6 +18,13 @@ from gradflow.launch import Launch
 from gradflow.testing import device
 
 
+@pytest.fixture
+def cuda(simulated):
+    """Simulated devices, also where there is a GPU: what they did is asked of them, and they are made to fail."""
+    with device.serving(simulated) as xp:
+        yield xp
+
+
 def test_a_tensor_moves_to_the_device_and_back(cuda):
     x = gf.tensor([1.0, 2.0])
     there = x.to("cuda")

@@ -8,6 +8,7 @@ import pytest
 import gradflow as gf
 from gradflow import nn
 from gradflow.device import CPU, Device
+from gradflow.op import OPS
 from gradflow.testing import parity, training
 
 CUDA = Device("cuda")
@@ -22,6 +23,16 @@ EXAMPLES = [
 def test_parity_of_an_op(op, sample, dtype, cuda):
     found = parity.compare(op, sample, dtype, CUDA)
     assert found.agrees, found
+
+
+def test_parity_reports_how_far_results_are_apart_even_if_they_agree(cuda, monkeypatch):
+    op, (sample, _) = OPS["sigmoid_grad"], parity.examples(OPS["sigmoid_grad"])[3]
+    exact = parity.compare(op, sample, "float32", CUDA)
+    results = iter([[np.float32([1.0, 8.0])], [np.float32([1.0, 8.0 + 2.0**-19])]])
+    monkeypatch.setattr(parity, "_results", lambda *arguments: next(results))
+    off = parity.compare(op, sample, "float32", CUDA)
+    assert (exact.agrees, off.agrees, off.by) == (True, True, "sigmoid_grad")
+    assert off.error == pytest.approx(2.0**-19 / (8 * 2.0**-23))
 
 
 @pytest.mark.parametrize("name", training.LAYERS)

@@ -45,12 +45,16 @@ def run(arguments: argparse.Namespace) -> int:
     with simulated_cuda() if arguments.simulated else nullcontext():
         print(f"{device}: {_described(device, arguments.simulated)}\n")
         checks = []
-        print(f"{'checked':32}{'by':28}{'max error, ulp':>14}  verdict")
+        print(f"{'checked':38}{'by':50}{'max error, ulp':>14}  verdict")
         for check in _checks(device, arguments.steps):
             checks.append(check)
-            print(f"{check.name:32}{check.by:28}{check.error:14.2f}  {check.wrong or 'agrees'}", flush=True)
+            print(f"{check.name:38}{check.by:50}{check.error:14.2f}  {check.wrong or 'agrees'}", flush=True)
     wrong = [check for check in checks if check.wrong]
     print(f"\n{len(checks) - len(wrong)} of {len(checks)} agree with the CPU")
+    if arguments.simulated:
+        print(
+            "CuPy's functions are NumPy's in a simulation: lines that are by CuPy alone say little; kernels are executed."
+        )
     if wrong:
         print("Please report this: the lines that do not agree, and what 'gradflow info' prints.")
     return int(bool(wrong))

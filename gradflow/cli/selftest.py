@@ -51,10 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{check.name:38}{check.by:50}{check.error:14.2f}  {check.wrong or 'agrees'}", flush=True)
     wrong = [check for check in checks if check.wrong]
     print(f"\n{len(checks) - len(wrong)} of {len(checks)} agree with the CPU")
-    if arguments.simulated:
-        print(
-            "CuPy's functions are NumPy's in a simulation: lines that are by CuPy alone say little; kernels are executed."
-        )
     if wrong:
         print("Please report this: the lines that do not agree, and what 'gradflow info' prints.")
     return int(bool(wrong))
@@ -62,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _described(device: Device, simulated: bool) -> str:
     if simulated:
-        return "simulated; kernels are compiled by NVRTC and executed by gradflow.testing.ptx"
+        return "simulated; kernels are compiled by NVRTC and executed by gradflow.testing.ptx, CuPy's functions are NumPy's"
     properties = backend_for(device).xp.cuda.runtime.getDeviceProperties(device.index)
     return f"{properties['name'].decode()}, compute capability {properties['major']}.{properties['minor']}"
 

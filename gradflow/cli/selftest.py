@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _described(device: Device, simulated: bool) -> str:
     if simulated:
-        return "simulated; kernels are compiled by NVRTC and executed by gradflow.testing.ptx, CuPy's functions are NumPy's"
+        return "simulated; kernels are compiled by NVRTC and executed by an interpreter, CuPy's functions are NumPy's"
     properties = backend_for(device).xp.cuda.runtime.getDeviceProperties(device.index)
     return f"{properties['name'].decode()}, compute capability {properties['major']}.{properties['minor']}"
 

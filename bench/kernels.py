@@ -226,15 +226,6 @@ def _resources(used: dict[str, Needs], ran: list[Run]) -> tuple[Table, list[str]
     return Table("what ptxas gives every kernel", header, rows, notes), broken
 
 
-def limit(run: Run) -> float:
-    """How many times the bytes it must move a kernel may."""
-    return math.inf if run.launch.kernel in ALONE else PARTIAL.get(run.launch.kernel, 1.02)
-
-
-# blocks that share a sum leave parts of it for the last one: of long columns side by side, more than 2 percent
-PARTIAL = {"standardize_weight_grad": 1.05}
-
-
 def _traffic(ran: list[Run]) -> tuple[Table, list[str]]:
     vectors = {kernel for kernel, file in kernels.files().items() if file in VECTOR_FILES}
     vectors -= {"activation_bias_grad"}  # whose blocks leave sums for one another, too: a few numbers each
@@ -255,7 +246,8 @@ def _traffic(ran: list[Run]) -> tuple[Table, list[str]]:
                 str(report.generic_accesses + report.local_accesses),
             ]
         )
-        broken += [f"{name}: moves {run.moved:.3f} times the bytes it must"] if run.moved > limit(run) else []
+        most = math.inf if run.launch.kernel in ALONE else 1.02
+        broken += [f"{name}: moves {run.moved:.3f} times the bytes it must"] if run.moved > most else []
         broken += [f"{name}: generic or local accesses"] if report.generic_accesses or report.local_accesses else []
         numbers = kernels.files()[run.launch.kernel] == "update"  # are read too: rates, steps, rows of a table
         if run.launch.kernel in vectors and not (stores > 15.9 and (loads > 15.9 or numbers)):

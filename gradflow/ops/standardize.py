@@ -158,7 +158,7 @@ _weight_grad: Op = Op(
         sample(Real((2, 3, 4)), Real((2, 3, 4)), axes=(0, 2), eps=1e-3, shape=(3, 1)),
         sample(Real((0, 3)), Real((0, 3)), axes=(1,), eps=1e-5, shape=(3,)),
     ),
-    workloads=tuple(sample(*2 * (Real((4096, 64)),), axes=axes, eps=1e-5, shape=(64,)) for axes in [(0,), (1,)]),
+    workloads=tuple(sample(*2 * (Real((16384, 64)),), axes=axes, eps=1e-5, shape=(64,)) for axes in [(0,), (1,)]),
 )
 
 _standardize_grad: Op = Op(

@@ -182,6 +182,15 @@ def test_what_the_pool_keeps_is_given_back_before_memory_is_said_to_be_short(cud
     assert (x + 1).tolist() == [2, 2]
 
 
+def test_a_launch_that_fails_in_the_second_attempt_is_told_like_any_other():
+    with device.simulated_cuda() as xp:
+        x = gf.ones(8, device="cuda")
+        xp.machine.fail_allocation(1)
+        xp.machine.fail_launch(1)
+        with pytest.raises(DeviceError, match=r"sigmoid: CUDA failed .*start it again"):
+            gf.sigmoid(x)
+
+
 def test_an_update_is_not_begun_twice_when_memory_is_short(cuda):
     layer, x = gf.nn.BatchNorm1d(3, device="cuda"), gf.ones((4, 3, 4), device="cuda")[:, :, ::2]  # not for the kernel
     told = 0

@@ -43,17 +43,17 @@ class CudaBackend:
         """
         with self._where(op, arrays):
             try:
-                return self._run(op, arrays, attrs, out, spec)
-            except self.xp.cuda.memory.OutOfMemoryError as error:
-                if op.mutates:  # part of it may be written already
-                    raise self._out_of_memory(op, error) from error
-            except self._failures as error:
-                raise _failed(op.name, error) from error
-            self.xp.get_default_memory_pool().free_all_blocks()
-            try:
+                try:
+                    return self._run(op, arrays, attrs, out, spec)
+                except self.xp.cuda.memory.OutOfMemoryError:
+                    if op.mutates:  # part of it may be written already
+                        raise
+                    self.xp.get_default_memory_pool().free_all_blocks()
                 return self._run(op, arrays, attrs, out, spec)
             except self.xp.cuda.memory.OutOfMemoryError as error:
                 raise self._out_of_memory(op, error) from error
+            except self._failures as error:
+                raise _failed(op.name, error) from error
 
     def _run(self, op: Op, arrays: list[Any], attrs: dict[str, Any], out: Array | None, spec: Spec | None) -> Array:
         if op.cuda is not None:

@@ -95,13 +95,13 @@ def _apply(operation: str, old: Any, a: Any, b: Any) -> Any:
     if operation == "add_ftz":
         return flush(flush(old) + flush(a))
     name, _, kind = operation.partition("_")
-    function = _FUNCTIONS[name]
+    function = COMBINING[name]
     if kind == "bf16":
         return brain(function, old, a)
     return {"f16x2": packed, "bf16x2": packed_bf16}[kind](function, old, a) if kind else function(old, a)
 
 
-_FUNCTIONS: dict[str, Any] = {
+COMBINING: dict[str, Any] = {
     "add": np.add,
     "min": np.minimum,
     "max": np.maximum,

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from gradflow.testing.ptx.atomics import COMBINING
+
 ALL = np.uint32(0xFFFFFFFF)
 
 
@@ -95,18 +97,10 @@ def match(g: Any, mode: str, x: Any, mask: Any) -> tuple[Any, Any]:
 def reduce(g: Any, operation: str, x: Any, mask: Any) -> Any:
     """``redux.sync``: add, min, max, and, or, xor over the lanes in the mask, which all lanes in it get."""
     x = np.broadcast_to(x, g.n)
-    functions = {
-        "add": np.add,
-        "min": np.minimum,
-        "max": np.maximum,
-        "and": np.bitwise_and,
-        "or": np.bitwise_or,
-        "xor": np.bitwise_xor,
-    }
     order = np.lexsort((np.arange(g.n), np.broadcast_to(mask, g.n), g.warps[0]))
     key = g.warps[0][order].astype(np.int64) << 32 | np.broadcast_to(mask, g.n)[order].astype(np.int64)
     starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
-    totals = functions[operation].reduceat(x[order], starts, dtype=x.dtype)
+    totals = COMBINING[operation].reduceat(x[order], starts, dtype=x.dtype)
     result = np.empty(g.n, x.dtype)
     result[order] = np.repeat(totals, np.diff(np.append(starts, g.n)))
     return result

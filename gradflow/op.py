@@ -92,6 +92,8 @@ class Op:
     partials  elementwise ops: the local derivative for each input, written in the names of inputs and ``out``
     samples   example calls that cover the op's domain, broadcasting and empty inputs
     workloads example calls large enough to time
+    scalar    what it does to one element, as a formula (see formula.py) in the names of inputs and attributes, from
+              which loops are generated; or ``scalar(*specs, **attrs)``: that formula, None for calls that have none
     cuda      ``cuda(*arrays, out, **attrs)``: the Launch or Gemm that does this on a GPU, None for calls it cannot do
     loop      updates in place: the same as one loop over elements, for Numba, with the names of ``forward``
     view      the result may share memory with the first input
@@ -108,6 +110,7 @@ class Op:
         partials: tuple[str, ...] = (),
         samples: tuple[Sample, ...] = (),
         workloads: tuple[Sample, ...] = (),
+        scalar: str | Callable[..., str | None] | None = None,
         cuda: Callable[..., Work | None] | None = None,
         loop: Callable[..., None] | None = None,
         view: bool = False,
@@ -123,6 +126,7 @@ class Op:
         self.partials = partials
         self.samples = samples
         self.workloads = workloads
+        self.scalar = scalar
         self.cuda = cuda
         self.loop = loop
         self.view = view

@@ -19,18 +19,19 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A file may import what stands left of it: on a line above, or earlier on its own line.
 LAYERS = """
     errors
-    shapes dtypes device samples launch
+    shapes dtypes device samples launch formula loop
     op
     backend
     mode determinism mutations site tensor slot tape dispatch
     ops
     transforms nn optim serialize data
+    compiler
     cuda profiling explanation train testing
     cli
     gradflow
 """
 CUPY = {"cupy", "cupyx"}
-EXTRAS = CUPY | {"matplotlib", "mlxtend", "numba", "rich", "safetensors", "scipy", "sklearn", "torch"}
+EXTRAS = CUPY | {"llvmlite", "matplotlib", "mlxtend", "numba", "rich", "safetensors", "scipy", "sklearn", "torch"}
 LINES = 300
 
 

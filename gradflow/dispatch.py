@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,11 +21,14 @@ CACHED_SPECS = 2048  # per op; a loop over ever-new shapes must not grow memory 
 class Observer:
     """Something that is told of every call that passes the door."""
 
-    def begins(self, op: Op, into: Tensor | None) -> None:
-        """``op`` is about to run; its result may land in ``into``. ``saw`` does not follow if the op fails."""
+    def begins(self, op: Op, inputs: tuple[Any, ...], into: Tensor | None) -> None:
+        """``op`` is about to run on ``inputs``; its result may land in ``into``. ``saw`` does not follow if it fails."""
 
     def saw(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], out: Tensor | None) -> None:
         """``op`` was applied to ``inputs`` (tensors, Python numbers, None) and made ``out``."""
+
+    def performs(self, action: Callable[[], None]) -> None:
+        """``action``, a change of Python's state that is the same every time, is about to be done (see ``perform``)."""
 
 
 class _Watch(threading.local):
@@ -40,13 +43,17 @@ class _Both(Observer):
         self.outer = outer
         self.inner = inner
 
-    def begins(self, op: Op, into: Tensor | None) -> None:
-        self.outer.begins(op, into)
-        self.inner.begins(op, into)
+    def begins(self, op: Op, inputs: tuple[Any, ...], into: Tensor | None) -> None:
+        self.outer.begins(op, inputs, into)
+        self.inner.begins(op, inputs, into)
 
     def saw(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], out: Tensor | None) -> None:
         self.inner.saw(op, inputs, attrs, out)
         self.outer.saw(op, inputs, attrs, out)
+
+    def performs(self, action: Callable[[], None]) -> None:
+        self.inner.performs(action)
+        self.outer.performs(action)
 
 
 @contextmanager
@@ -56,6 +63,26 @@ def observed_by(observer: Observer) -> Iterator[None]:
     _watch.observer = observer if before is None else _Both(before, observer)
     try:
         yield
+    finally:
+        _watch.observer = before
+
+
+def observed() -> bool:
+    """Whether something observes the operations of this thread."""
+    return _watch.observer is not None
+
+
+def perform(action: Callable[[], None]) -> None:
+    """Do ``action``, unobserved: a compiled step that saw it does it again, at the same place, in every replay.
+
+    For changes of Python's state that a replay would leave out, like those of a learning-rate schedule.
+    """
+    before = _watch.observer
+    if before is not None:
+        before.performs(action)
+    _watch.observer = None
+    try:
+        action()
     finally:
         _watch.observer = before
 
@@ -99,7 +126,7 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
 
     observer = _watch.observer
     if observer is not None:
-        observer.begins(op, into)
+        observer.begins(op, inputs, into)
     backend = backend_of(first)
     out: Tensor
     if spec is None:

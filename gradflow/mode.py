@@ -1,15 +1,16 @@
-"""Whether operations are recorded on the tape: a switch for each thread."""
+"""Whether operations are recorded on the tape, and who is told of reads: switches for each thread."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 
 class _Mode(threading.local):
     recording = True
+    reading: Callable[[str], None] | None = None  # told of the attempt when a tensor's elements are about to be read
 
 
 mode = _Mode()

@@ -13,6 +13,7 @@ from gradflow.device import CPU, Device
 from gradflow.device import device as as_device
 from gradflow.dtypes import DType, DTypeLike
 from gradflow.errors import DeviceError, DTypeError, GradientError, ShapeError
+from gradflow.mode import mode
 from gradflow.op import Spec
 from gradflow.shapes import Shape
 
@@ -100,18 +101,23 @@ class Tensor(Methods):
         """
         if self.requires_grad:
             raise GradientError("numpy: this tensor requires grad, and NumPy would drop it; use .detach().numpy()")
+        return self._read("numpy")
+
+    def _read(self, attempt: str) -> Any:
+        if mode.reading is not None:
+            mode.reading(attempt)
         return backend_of(self.data).to_numpy(self.data)
 
     def item(self) -> bool | int | float:
         """The only element, as a Python number; ShapeError if there is not exactly one."""
         if self.data.size != 1:
             raise ShapeError(f"item: a tensor of shape {self.shape} has {self.size} elements; index one of them")
-        number: bool | int | float = backend_of(self.data).to_numpy(self.data).item()
+        number: bool | int | float = self._read("item").item()
         return number
 
     def tolist(self) -> Any:
         """The elements as (nested) Python lists."""
-        return backend_of(self.data).to_numpy(self.data).tolist()
+        return self._read("tolist").tolist()
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients of this leaf (or stop asking), and return it."""
@@ -176,7 +182,7 @@ class Tensor(Methods):
         return interface
 
     def __repr__(self) -> str:
-        body = np.array2string(backend_of(self.data).to_numpy(self.data), separator=", ", prefix="tensor(")
+        body = np.array2string(self._read("repr"), separator=", ", prefix="tensor(")
         notes = [] if self.dtype in (dtypes.float32, dtypes.int64, dtypes.bool_) else [f"dtype={self.dtype}"]
         if self.device != CPU:
             notes.append(f"device='{self.device}'")

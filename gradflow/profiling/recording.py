@@ -101,7 +101,7 @@ class Recording(Observer):
 
     # ---- ops
 
-    def begins(self, op: Op, into: Tensor | None) -> None:
+    def begins(self, op: Op, inputs: tuple[Any, ...], into: Tensor | None) -> None:
         self._attach()
         self.settle()
         self._into = into

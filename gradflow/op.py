@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -20,6 +20,11 @@ class Spec(NamedTuple):
 
     shape: Shape
     dtype: DType | type
+
+    @property
+    def absent(self) -> bool:
+        """Whether this stands for None, an input that was not given."""
+        return self.dtype is type(None)
 
 
 def _positional(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -162,6 +167,10 @@ class Op:
             output = any(formula.reads_output for formula in wanted)
             known = self.saved[tracked, count] = Saves(formulas if wanted else (), inputs, output)
         return known
+
+    def scalar_for(self, specs: Sequence[Spec], attrs: dict[str, Any]) -> str | None:
+        """The text of ``scalar`` for one call, None if there is none."""
+        return self.scalar(*specs, **attrs) if callable(self.scalar) else self.scalar
 
     def formula(self, position: int) -> Formula | None:
         """The gradient formula of the input at ``position``, or None if it has no gradient."""

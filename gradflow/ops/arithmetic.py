@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradflow.dispatch import apply
+from gradflow.dtypes import bool_, is_floating
 from gradflow.errors import ArgumentError
 from gradflow.op import Op, Spec, elementwise
 from gradflow.ops.comparison import equal, greater
@@ -33,6 +34,7 @@ _add = Op(
     spec=elementwise("add", np.add),
     vjp=(lambda g: g, lambda g: g),
     partials=("1", "1"),
+    scalar="a + b",
     samples=binary(),
     workloads=(sample(Real((128, 256)), Real((128, 256))), sample(Real((256, 1024)), Real((1024,)))),
 )
@@ -54,6 +56,7 @@ _subtract = Op(
     spec=elementwise("subtract", np.subtract),
     vjp=(lambda g: g, lambda g: -g),
     partials=("1", "-1"),
+    scalar="a - b",
     samples=binary(),
 )
 
@@ -74,6 +77,7 @@ _multiply = Op(
     spec=elementwise("multiply", np.multiply),
     vjp=(lambda g, b: g * b, lambda g, a: g * a),
     partials=("b", "a"),
+    scalar="a * b",
     samples=binary(),
 )
 
@@ -94,6 +98,7 @@ _divide = Op(
     spec=elementwise("divide", np.true_divide),
     vjp=(lambda g, b: g / b, lambda g, out, b: -g * out / b),
     partials=("1 / b", "-out / b"),
+    scalar="a / b",
     samples=binary(low=0.5, high=2.0),
 )
 
@@ -133,12 +138,18 @@ def _power_by_exponent(g: Tensor, a: Any, b: Tensor, out: Tensor) -> Tensor:
     return g * where(zero, at_zero, out * log(where(zero, 1.0, a)))
 
 
+def _power_scalar(a: Spec, b: Spec) -> str | None:
+    dtype = elementwise("power", np.power)(a, b).dtype
+    return "a ** b" if is_floating(np.dtype(dtype)) else None  # integers have exact powers, and some have none
+
+
 _power = Op(
     name="power",
     forward=_power_forward,
     spec=elementwise("power", np.power),
     vjp=(_power_by_base, _power_by_exponent),
     partials=("b * a ** (b - 1)", "out * log(a)"),
+    scalar=_power_scalar,
     samples=(
         *binary(low=0.5, high=2.0),
         sample(Real((3,)), 2),
@@ -164,6 +175,7 @@ _negative = Op(
     spec=elementwise("negative", np.negative),
     vjp=(lambda g: -g,),
     partials=("-1",),
+    scalar="-x",
     samples=unary(),
 )
 
@@ -203,6 +215,7 @@ _maximum = Op(
     spec=elementwise("maximum", np.maximum),
     vjp=(_share_of_greater, _share_of_less),
     partials=("(a > b) + (a == b) / 2", "(b > a) + (a == b) / 2"),
+    scalar="maximum(a, b)",
     samples=binary(),
 )
 
@@ -212,6 +225,7 @@ _minimum = Op(
     spec=elementwise("minimum", np.minimum),
     vjp=(_share_of_less, _share_of_greater),
     partials=("(a < b) + (a == b) / 2", "(b < a) + (a == b) / 2"),
+    scalar="minimum(a, b)",
     samples=binary(),
 )
 
@@ -242,6 +256,10 @@ def _where_spec(condition: Spec, a: Spec, b: Spec) -> Spec:
     return Spec(broadcast("where", condition.shape, a.shape, b.shape), dtype)
 
 
+def _where_scalar(condition: Spec, a: Spec, b: Spec) -> str:
+    return "where(condition, a, b)" if condition.dtype in (bool, bool_) else "where(condition != 0, a, b)"
+
+
 _where = Op(
     name="where",
     forward=_where_forward,
@@ -251,6 +269,7 @@ _where = Op(
         lambda g, condition: where(condition, g, 0.0),
         lambda g, condition: where(condition, 0.0, g),
     ),
+    scalar=_where_scalar,
     samples=(
         sample(Boolean(()), Real(()), Real(())),
         sample(Boolean((3, 4)), Real((3, 4)), Real((4,))),

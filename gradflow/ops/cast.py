@@ -33,10 +33,19 @@ def _astype_forward(xp: Any, x: Any, *, dtype: DType, out: Any = None) -> Any:
     return out
 
 
+def _astype_scalar(x: Spec, dtype: DType) -> str | None:
+    """Not to integers: what becomes of a number that they do not hold is a processor's own way."""
+    return "x" if dtypes.is_floating(dtype) else "x != 0" if dtype == dtypes.bool_ else None
+
+
 _astype = Op(
     name="astype",
     forward=_astype_forward,
     spec=lambda x, dtype: Spec(x.shape, dtype),
+    scalar=_astype_scalar,
     vjp=(lambda g, specs, dtype: g.astype(specs[0].dtype) if dtypes.is_floating(dtype) else None,),
-    samples=tuple(sample(Real(shape), dtype=dtypes.float64) for shape in [(), (3, 4), (0, 2)]),
+    samples=(
+        *(sample(Real(shape), dtype=dtypes.float64) for shape in [(), (3, 4), (0, 2)]),
+        sample(Real((3, 4)), dtype=dtypes.float32),
+    ),
 )

@@ -10,21 +10,22 @@ from gradflow.samples import Integer, binary, sample
 from gradflow.tensor import Tensor, TensorLike
 
 
-def _comparison(name: str, ufunc: np.ufunc) -> Op:
+def _comparison(name: str, ufunc: np.ufunc, sign: str) -> Op:
     return Op(
         name=name,
         forward=lambda xp, a, b, *, out=None: getattr(xp, name)(a, b, out=out),
         spec=elementwise(name, ufunc),
         samples=(*binary(), sample(Integer((3, 4)), Integer((4,)))),
+        scalar=f"a {sign} b",
     )
 
 
-_equal = _comparison("equal", np.equal)
-_not_equal = _comparison("not_equal", np.not_equal)
-_less = _comparison("less", np.less)
-_less_equal = _comparison("less_equal", np.less_equal)
-_greater = _comparison("greater", np.greater)
-_greater_equal = _comparison("greater_equal", np.greater_equal)
+_equal = _comparison("equal", np.equal, "==")
+_not_equal = _comparison("not_equal", np.not_equal, "!=")
+_less = _comparison("less", np.less, "<")
+_less_equal = _comparison("less_equal", np.less_equal, "<=")
+_greater = _comparison("greater", np.greater, ">")
+_greater_equal = _comparison("greater_equal", np.greater_equal, ">=")
 
 
 def equal(a: TensorLike, b: TensorLike) -> Tensor:

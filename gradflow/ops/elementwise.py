@@ -16,9 +16,13 @@ from gradflow.tensor import Tensor, TensorLike
 
 
 def function(
-    ufunc: np.ufunc, derivative: Callable[..., Tensor] | None, partial: str, samples: tuple[Sample, ...]
+    ufunc: np.ufunc,
+    derivative: Callable[..., Tensor] | None,
+    partial: str,
+    samples: tuple[Sample, ...],
+    scalar: str | None = None,
 ) -> Op:
-    """The op of a NumPy function of one argument."""
+    """The op of a NumPy function of one argument; ``scalar`` is its formula where it is not one of formulas' own."""
     name = ufunc.__name__
     return Op(
         name=name,
@@ -27,6 +31,7 @@ def function(
         vjp=(derivative,) if derivative else (),
         partials=(partial,) if partial else (),
         samples=samples,
+        scalar=scalar or f"{name}(x)",
     )
 
 
@@ -37,8 +42,8 @@ _log1p = function(np.log1p, lambda g, x: g / (x + 1), "1 / (1 + x)", unary(-0.8,
 _log2 = function(np.log2, lambda g, x: g / (x * math.log(2)), "1 / (x * log(2))", unary(0.2, 3.0))
 _log10 = function(np.log10, lambda g, x: g / (x * math.log(10)), "1 / (x * log(10))", unary(0.2, 3.0))
 _sqrt = function(np.sqrt, lambda g, out: g / (out * 2), "0.5 / out", unary(0.2, 3.0))
-_square = function(np.square, lambda g, x: g * (x * 2), "2 * x", unary())
-_absolute = function(np.absolute, lambda g, x: g * sign(x), "sign(x)", unary(kinks=(0.0,)))
+_square = function(np.square, lambda g, x: g * (x * 2), "2 * x", unary(), "x * x")
+_absolute = function(np.absolute, lambda g, x: g * sign(x), "sign(x)", unary(kinks=(0.0,)), "abs(x)")
 _sign = function(np.sign, None, "", unary(kinks=(0.0,)))
 
 
@@ -159,6 +164,7 @@ _reciprocal = Op(
     vjp=(lambda g, out: -g * square(out),),
     partials=("-(out**2)",),
     samples=unary(0.5, 2.0),
+    scalar="1 / x",
 )
 
 
@@ -187,9 +193,14 @@ def _clip_forward(xp: Any, x: Any, low: Any, high: Any, *, out: Any = None) -> A
 
 def _clip_spec(x: Spec, *bounds: Spec) -> Spec:
     for bound in bounds:
-        if bound.dtype is not type(None):
+        if not bound.absent:
             x = elementwise("clip", np.maximum)(x, bound)
     return x
+
+
+def _clip_scalar(x: Spec, low: Spec, high: Spec) -> str:
+    above = "x" if low.absent else "maximum(x, low)"
+    return above if high.absent else f"minimum({above}, high)"
 
 
 _clip = Op(
@@ -202,6 +213,7 @@ _clip = Op(
         lambda g, x, out: g * (out < x),
     ),
     partials=("(out == x) * 1", "(out > x) * 1", "(out < x) * 1"),
+    scalar=_clip_scalar,
     samples=(
         *(sample(Real(s, kinks=(-1.0, 0.5)), -1, 0.5) for s in [(), (7,), (2, 0)]),
         sample(Real((3, 4), -2, 2), Real((4,), -3, -2.5), Real((3, 1), 2.5, 3)),

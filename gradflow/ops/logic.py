@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gradflow.dispatch import apply
-from gradflow.dtypes import is_floating
+from gradflow.dtypes import bool_, is_floating
 from gradflow.errors import DTypeError
 from gradflow.op import Op, Spec, elementwise
 from gradflow.samples import Boolean, Integer, Sample, binary, sample, unary
 from gradflow.tensor import Tensor, TensorLike
 
 
-def _answer(ufunc: np.ufunc, samples: tuple[Sample, ...]) -> Op:
-    """The op of a NumPy function with bool results."""
+def _question(ufunc: np.ufunc, scalar: str, samples: tuple[Sample, ...]) -> Op:
+    """The op of a NumPy function of one argument with bool results."""
     name = ufunc.__name__
     return Op(
         name=name,
-        forward=lambda xp, *arrays, out=None: getattr(xp, name)(*arrays, out=out),
+        forward=lambda xp, x, *, out=None: getattr(xp, name)(x, out=out),
         spec=elementwise(name, ufunc),
-        samples=samples,
+        samples=(*unary(), *samples),
+        scalar=scalar,
     )
 
 
-_isnan = _answer(np.isnan, (*unary(), sample(Integer((3, 4)))))
-_isinf = _answer(np.isinf, (*unary(), sample(Integer((3, 4)))))
-_isfinite = _answer(np.isfinite, (*unary(), sample(Integer((3, 4)))))
-_logical_not = _answer(np.logical_not, (*unary(), sample(Boolean((3, 4)))))
-_logical_and = _answer(np.logical_and, (*binary(), sample(Boolean((3, 4)), Integer((4,)))))
-_logical_or = _answer(np.logical_or, (*binary(), sample(Boolean((3, 4)), Integer((4,)))))
-_logical_xor = _answer(np.logical_xor, (*binary(), sample(Boolean((3, 4)), Integer((4,)))))
+def _connective(ufunc: np.ufunc, scalar: str) -> Op:
+    """The op of a NumPy function of two arguments with bool results."""
+    name = ufunc.__name__
+    return Op(
+        name=name,
+        forward=lambda xp, a, b, *, out=None: getattr(xp, name)(a, b, out=out),
+        spec=elementwise(name, ufunc),
+        samples=(*binary(), sample(Boolean((3, 4)), Integer((4,)))),
+        scalar=scalar,
+    )
+
+
+_isnan = _question(np.isnan, "isnan(x)", (sample(Integer((3, 4))),))
+_isinf = _question(np.isinf, "isinf(x)", (sample(Integer((3, 4))),))
+_isfinite = _question(np.isfinite, "isfinite(x)", (sample(Integer((3, 4))),))
+_logical_not = _question(np.logical_not, "x == 0", (sample(Boolean((3, 4))),))
+_logical_and = _connective(np.logical_and, "(a != 0) & (b != 0)")
+_logical_or = _connective(np.logical_or, "(a != 0) | (b != 0)")
+_logical_xor = _connective(np.logical_xor, "((a != 0) & (b == 0)) | ((a == 0) & (b != 0))")
 
 
 def isnan(x: TensorLike) -> Tensor:
@@ -102,8 +117,8 @@ def logical_xor(a: TensorLike, b: TensorLike) -> Tensor:
     return apply(_logical_xor, a, b)
 
 
-def _bitwise(name: str, ufunc: np.ufunc) -> Op:
-    """The op of a NumPy function of bits, under the array API's name."""
+def _bitwise(name: str, ufunc: np.ufunc, logic: str | None = None) -> Op:
+    """The op of a NumPy function of bits, under the array API's name; ``logic`` is what it does to bools."""
     rule = elementwise(name, ufunc)
 
     def spec(*specs: Spec) -> Spec:
@@ -111,11 +126,21 @@ def _bitwise(name: str, ufunc: np.ufunc) -> Op:
             raise DTypeError(f"{name}: floats are not bits; compare first (x > 0), or convert with .to('int64')")
         return rule(*specs)
 
+    def forward(xp: Any, a: Any, b: Any, *, out: Any = None) -> Any:
+        return getattr(xp, ufunc.__name__)(a, b, out=out)
+
+    def invert(xp: Any, x: Any, *, out: Any = None) -> Any:
+        return xp.invert(x, out=out)
+
+    def scalar(*specs: Spec) -> str | None:
+        return logic if all(np.dtype(each.dtype) == bool_ for each in specs) else None
+
     pairs = [((), ()), ((3, 4), (4,)), ((3, 1), (2, 1, 4)), ((0, 2), (2,))]
     return Op(
         name=name,
-        forward=lambda xp, *arrays, out=None: getattr(xp, ufunc.__name__)(*arrays, out=out),
+        forward=forward if ufunc.nin == 2 else invert,
         spec=spec,
+        scalar=scalar if logic else None,
         samples=(
             *(sample(*(Integer(shape) for shape in pair[: ufunc.nin])) for pair in pairs),
             sample(*(Boolean(shape) for shape in pairs[1][: ufunc.nin])),
@@ -123,10 +148,10 @@ def _bitwise(name: str, ufunc: np.ufunc) -> Op:
     )
 
 
-_bitwise_and = _bitwise("bitwise_and", np.bitwise_and)
-_bitwise_or = _bitwise("bitwise_or", np.bitwise_or)
-_bitwise_xor = _bitwise("bitwise_xor", np.bitwise_xor)
-_bitwise_invert = _bitwise("bitwise_invert", np.invert)
+_bitwise_and = _bitwise("bitwise_and", np.bitwise_and, "a & b")
+_bitwise_or = _bitwise("bitwise_or", np.bitwise_or, "a | b")
+_bitwise_xor = _bitwise("bitwise_xor", np.bitwise_xor, "(a & ~b) | (~a & b)")
+_bitwise_invert = _bitwise("bitwise_invert", np.invert, "~x")
 _bitwise_left_shift = _bitwise("bitwise_left_shift", np.left_shift)
 _bitwise_right_shift = _bitwise("bitwise_right_shift", np.right_shift)
 

@@ -8,6 +8,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from gradflow.dispatch import apply
+from gradflow.dtypes import is_floating
 from gradflow.errors import DTypeError
 from gradflow.op import Op, Spec
 from gradflow.ops.precision import stored
@@ -60,15 +61,26 @@ def _to_whole(name: str) -> Op:
             return xp.positive(x, out=out)
         return getattr(xp, name)(x, out=out)
 
-    return Op(name=name, forward=forward, spec=_spec(name), samples=(*unary(), sample(Integer((3, 4)))))
+    def scalar(x: Spec) -> str:
+        return f"{name}(x)" if is_floating(np.dtype(x.dtype)) else "x"
+
+    samples = (*unary(), sample(Integer((3, 4))))
+    return Op(name=name, forward=forward, spec=_spec(name), samples=samples, scalar=scalar)
 
 
 _floor = _to_whole("floor")
 _ceil = _to_whole("ceil")
+
+
+def _round_scalar(x: Spec, decimals: int) -> str | None:
+    return "rint(x)" if decimals == 0 and is_floating(np.dtype(x.dtype)) else None
+
+
 _round = Op(
     name="round",
     # not with out=, which NumPy refuses for integers and a negative number of decimals
     forward=lambda xp, x, *, decimals, out=None: stored(xp.round(x, decimals), x.dtype, out),
     spec=_spec("round"),
+    scalar=_round_scalar,
     samples=(*unary(decimals=0), *unary(decimals=1), sample(Integer((3, 4)), decimals=-1)),
 )

@@ -1,0 +1,110 @@
+"""Formulas of ops: the text from which loops are generated says what the op's reference does."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import gradflow as gf
+from gradflow.formula import COLUMN, names, parse
+from gradflow.op import Op, Spec
+from gradflow.tensor import Tensor
+from gradflow.testing.cases import call, cases, operands, tolerance
+from gradflow.testing.formula import assigned, evaluate
+
+SPECIAL = (math.nan, math.inf, -math.inf, 0.0, -0.0)
+ROUNDS = 8  # of special values put in random places
+
+# elementwise by their partials, and without a formula
+WITHOUT = {"remainder": "exact only by C's fmod, which formulas lack"}
+
+
+def text_of(op, sample, inputs):
+    specs = [x.spec if isinstance(x, Tensor) else Spec((), type(x)) for x in inputs]
+    return op.scalar_for(specs, sample.attrs)
+
+
+ALL = cases()
+CASES = [
+    pytest.param(op, sample, id=f"{op.name}-{sample}")
+    for op, sample in ALL
+    if op.scalar is not None and text_of(op, sample, operands(sample)) is not None
+]
+
+
+def named(op, sample, inputs):
+    given = {name: x.data if isinstance(x, Tensor) else x for name, x in zip(op.input_names, inputs, strict=True)}
+    numbers = {name: value for name, value in sample.attrs.items() if isinstance(value, (bool, int, float))}
+    return {name: value for name, value in {**given, **numbers}.items() if value is not None}
+
+
+def results(op, sample, inputs, dtype):
+    """By name, what the formula makes of ``inputs``, and what the op does."""
+    formula, values = parse(text_of(op, sample, inputs)), named(op, sample, inputs)
+    if not op.mutates:
+        found = {"out": evaluate(formula, values, dtype)}
+    else:
+        found = assigned(formula, values, dtype)
+    with np.errstate(all="ignore"):
+        out = call(op, inputs, sample)
+    written = [i for i in op.mutated(len(inputs)) if inputs[i] is not None]
+    expected = {op.input_names[i]: inputs[i].data for i in written} if op.mutates else {"out": out.data}
+    return {name: (found[name], expected[name]) for name in expected}
+
+
+def assert_same(op, sample, inputs, dtype):
+    for name, (found, expected) in results(op, sample, inputs, np.dtype(dtype)).items():
+        if np.ndim(found) > expected.ndim:
+            found = found.squeeze(-1)  # one number for each row
+        found = np.broadcast_to(found, expected.shape).astype(expected.dtype)
+        finite = np.abs(expected[np.isfinite(expected)], dtype="float64")
+        size = float(np.max(finite, initial=1.0))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance(expected.dtype, size), err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("op", "sample"), CASES)
+def test_a_formula_is_what_the_op_does(op, sample, dtype):
+    assert_same(op, sample, operands(sample, dtype), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("op", "sample"), CASES)
+def test_a_formula_treats_nan_infinities_and_zeros_as_the_op_does(op, sample, dtype):
+    rng = np.random.default_rng(0)
+    for _ in range(ROUNDS):
+        inputs = operands(sample, dtype)
+        for x in inputs:
+            if isinstance(x, Tensor) and x.dtype.kind == "f" and x.ndim:
+                chosen = rng.random(x.shape) < 0.3
+                x.data[chosen] = rng.choice(SPECIAL, int(chosen.sum()))
+        assert_same(op, sample, inputs, dtype)
+
+
+@pytest.mark.parametrize(("op", "sample"), CASES)
+def test_a_formula_reads_inputs_that_are_there_numbers_and_its_own_lines(op, sample):
+    inputs = operands(sample)
+    formula = parse(text_of(op, sample, inputs))
+    known = {*named(op, sample, inputs), COLUMN}
+    for name, expression in formula.assignments:
+        assert set(names(expression)) <= known
+        assert name != COLUMN and name not in sample.attrs
+        known.add(name)
+    assert (formula.result is None) == bool(op.mutates)
+    if formula.result is not None:
+        assert set(names(formula.result)) <= known
+        assert not {name for name, _ in formula.assignments} & set(op.input_names), "a pure op writes over no input"
+
+
+def test_every_elementwise_op_has_a_formula():
+    elementwise = {op.name: op for op, _ in ALL if op.partials}
+    assert {name for name, op in elementwise.items() if op.scalar is None} == set(WITHOUT)
+
+
+def test_a_call_without_a_formula_says_so():
+    x = Spec((3,), gf.int64)
+    power: Op = gf.op.OPS["power"]
+    assert power.scalar_for((x, x), {}) is None
+    assert power.scalar_for((Spec((3,), gf.float32), Spec((), int)), {}) == "a ** b"

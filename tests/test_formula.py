@@ -43,10 +43,7 @@ def named(op, sample, inputs):
 def results(op, sample, inputs, dtype):
     """By name, what the formula makes of ``inputs``, and what the op does."""
     formula, values = parse(text_of(op, sample, inputs)), named(op, sample, inputs)
-    if not op.mutates:
-        found = {"out": evaluate(formula, values, dtype)}
-    else:
-        found = assigned(formula, values, dtype)
+    found = assigned(formula, values, dtype) if op.mutates else {"out": evaluate(formula, values, dtype)}
     with np.errstate(all="ignore"):
         out = call(op, inputs, sample)
     written = [i for i in op.mutated(len(inputs)) if inputs[i] is not None]
@@ -56,12 +53,11 @@ def results(op, sample, inputs, dtype):
 
 def assert_same(op, sample, inputs, dtype):
     for name, (found, expected) in results(op, sample, inputs, np.dtype(dtype)).items():
-        if np.ndim(found) > expected.ndim:
-            found = found.squeeze(-1)  # one number for each row
-        found = np.broadcast_to(found, expected.shape).astype(expected.dtype)
+        one_for_each_row = np.ndim(found) > expected.ndim
+        ours = np.broadcast_to(found.squeeze(-1) if one_for_each_row else found, expected.shape).astype(expected.dtype)
         finite = np.abs(expected[np.isfinite(expected)], dtype="float64")
         size = float(np.max(finite, initial=1.0))
-        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance(expected.dtype, size), err_msg=name)
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=tolerance(expected.dtype, size), err_msg=name)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

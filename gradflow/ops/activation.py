@@ -59,6 +59,7 @@ _sigmoid_grad: Op = Op(
     ),
     partials=("y * (1 - y)", "g * (1 - 2 * y)"),
     cuda=over_elements("sigmoid_grad"),
+    scalar="g * (y * (1 - y))",
     samples=tuple(sample(Real(s), Real(s, 0.05, 0.95)) for s in [(), (7,), (3, 4), (0, 2)]),
     workloads=(sample(Real((256, 1024)), Real((256, 1024))),),
 )
@@ -70,6 +71,7 @@ _sigmoid = Op(
     vjp=(lambda g, out: apply(_sigmoid_grad, g, out),),
     partials=("out * (1 - out)",),
     cuda=over_elements("sigmoid"),
+    scalar="sigmoid(x)",
     samples=unary(low=-6, high=6),
     workloads=(sample(Real((128, 256))), sample(Real((256, 1024)))),
 )
@@ -108,6 +110,12 @@ def _silu_curvature(x: Tensor) -> Tensor:
     return step * (1 - step) * (2 + x * (1 - 2 * step))
 
 
+_SILU_GRAD = f"""
+z = minimum(maximum(x, {-HUGE}), {HUGE})
+step = sigmoid(z)
+g * (step * (1 + z * (1 - step)))
+"""
+
 _silu_grad: Op = Op(
     name="silu_grad",
     forward=_silu_grad_forward,
@@ -115,6 +123,7 @@ _silu_grad: Op = Op(
     vjp=(lambda g2, x: apply(_silu_grad, g2, x), lambda g2, g, x: g2 * g * _silu_curvature(x)),
     partials=("sigmoid(x) * (1 + x * sigmoid(-x))", ""),
     cuda=over_elements("silu_grad"),
+    scalar=_SILU_GRAD,
     samples=tuple(sample(Real(s), Real(s, -6, 6)) for s in [(), (7,), (3, 4), (0, 2)]),
     workloads=(sample(Real((256, 1024)), Real((256, 1024))),),
 )
@@ -126,6 +135,7 @@ _silu = Op(
     vjp=(lambda g, x: apply(_silu_grad, g, x),),
     partials=("sigmoid(x) * (1 + x * sigmoid(-x))",),
     cuda=over_elements("silu"),
+    scalar=f"maximum(x, {-HUGE}) / (1 + exp(-x))",
     samples=unary(low=-6, high=6),
     workloads=(sample(Real((256, 1024))),),
 )
@@ -181,6 +191,7 @@ _softplus_grad: Op = Op(
     ),
     partials=("where(beta * x > threshold, 1, sigmoid(beta * x))", ""),
     cuda=over_elements("softplus_grad", "beta", "threshold"),
+    scalar="z = beta * x\ng * where(z > threshold, 1, sigmoid(z))",
     samples=(
         *(sample(Real(s), Real(s, -6, 6), beta=1.0, threshold=20.0) for s in [(), (7,), (3, 4), (0, 2)]),
         sample(Real((3, 4)), Real((3, 4), kinks=(0.5,)), beta=2.0, threshold=1.0),
@@ -195,6 +206,7 @@ _softplus = Op(
     vjp=(lambda g, x, beta, threshold: apply(_softplus_grad, g, x, beta=beta, threshold=threshold),),
     partials=("where(beta * x > threshold, 1, sigmoid(beta * x))",),
     cuda=over_elements("softplus", "beta", "threshold"),
+    scalar="z = beta * x\nmaximum(x, 0) + where(z <= threshold, log1p(exp(-abs(z))) / beta, 0)",
     samples=(
         *unary(low=-6, high=6, beta=1.0, threshold=20.0),
         *unary(kinks=(0.5,), beta=2.0, threshold=1.0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gradflow.dispatch import apply
@@ -78,12 +79,20 @@ def _gradient(g: Tensor, x: Tensor, bias: Tensor, activation: str) -> Tensor:
     return apply(gradient, g, apply(op, z) if of_result else z)
 
 
+def _scalar(x: Spec, bias: Spec, activation: str) -> str | None:
+    if activation == "none":
+        return "x + bias"
+    text = ACTIVATIONS[activation][0].scalar_for((_spec(x, bias, activation),), {})
+    return text and "z = x + bias\n" + re.sub(r"\bx\b", "z", text)
+
+
 _bias_activation = Op(
     name="bias_activation",
     forward=_forward,
     spec=_spec,
     vjp=(_gradient, _gradient),
     cuda=_cuda,
+    scalar=_scalar,
     samples=(
         *(sample(Real((3, 4), -3, 3, gap=0.1), Real((4,), -1, 1), activation=name) for name in NUMBERS),
         sample(Real((2, 5, 3)), Real((3,)), activation="tanh"),

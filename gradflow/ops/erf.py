@@ -9,7 +9,7 @@ from gradflow.dispatch import apply
 from gradflow.op import Op
 from gradflow.ops.blockwise import blockwise, real
 from gradflow.ops.elementwise import exp
-from gradflow.ops.polynomial import Polynomial, horner
+from gradflow.ops.polynomial import Polynomial, horner, horner_text
 from gradflow.ops.precision import Array
 from gradflow.samples import unary
 from gradflow.tensor import Tensor, TensorLike
@@ -75,6 +75,11 @@ def erfcx_chord(a: Array) -> Array:
     return out
 
 
+def erfcx_chord_text(a: str, fit: Fit) -> str:
+    """The same of the name ``a``, as an expression of formulas."""
+    return f"(({horner_text(a, fit.numerator)}) / ({horner_text(a, fit.denominator)}))"
+
+
 def erf(x: TensorLike) -> Tensor:
     """The error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to ``x``, elementwise, in [-1, 1].
 
@@ -109,5 +114,6 @@ _erf = Op(
     spec=real("erf"),
     vjp=(lambda g, x: g * (2 / math.sqrt(math.pi)) * exp(-(x * x)),),
     partials=("2 / pi**0.5 * exp(-(x**2))",),
+    scalar="erf(x)",
     samples=unary(),
 )

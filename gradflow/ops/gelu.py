@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from gradflow.dispatch import apply
+from gradflow.dtypes import accumulator
 from gradflow.errors import ArgumentError
 from gradflow.launch import over_elements
-from gradflow.op import Op
+from gradflow.op import Op, Spec
 from gradflow.ops.activation import HUGE, sigmoid
 from gradflow.ops.blockwise import blockwise, real
 from gradflow.ops.elementwise import exp, square
-from gradflow.ops.erf import FITS, erfcx_chord
-from gradflow.ops.precision import Array
+from gradflow.ops.erf import FITS, erfcx_chord, erfcx_chord_text
+from gradflow.ops.precision import Array, float_dtype
 from gradflow.samples import Real, sample, unary
 from gradflow.tensor import Tensor, TensorLike
 
@@ -52,6 +53,13 @@ def _gaussian(xp: Any, x: Array) -> tuple[Array, Array, Array]:
     return a, bell, tail
 
 
+def _gaussian_text(x: Spec) -> str:
+    """The same as lines of formulas."""
+    fit = FITS[accumulator(float_dtype(x.dtype)).itemsize]
+    chord = erfcx_chord_text("a", fit)
+    return f"a = minimum(abs(x) * {math.sqrt(0.5)}, {fit.reach})\nbell = exp(-a * a)\ntail = 1 - a * {chord}\n"
+
+
 @blockwise
 def _gelu_forward(xp: Any, x: Any, *, out: Any = None) -> Any:
     a, bell, tail = _gaussian(xp, x)  # max(x, 0) - |x| times the tail, so that nothing cancels
@@ -83,12 +91,18 @@ def _gelu_curvature(x: Tensor) -> Tensor:
     return exp(squared * -0.5) * (2 - squared) * (1 / math.sqrt(2 * math.pi))
 
 
+def _gelu_grad_scalar(g: Spec, x: Spec) -> str:
+    bend = f"bend = bell * (a * {1 / math.sqrt(math.pi)} - 0.5 * tail)\n"
+    return f"{_gaussian_text(x)}{bend}g * where(x > 0, 1 + bend, -bend)"
+
+
 _gelu_grad: Op = Op(
     name="gelu_grad",
     forward=_gelu_grad_forward,
     spec=real("gelu_grad"),
     vjp=(lambda g2, x: apply(_gelu_grad, g2, x), lambda g2, g, x: g2 * g * _gelu_curvature(x)),
     cuda=over_elements("gelu_grad"),
+    scalar=_gelu_grad_scalar,
     samples=WITH_GRADIENT,
     workloads=(sample(Real((256, 1024)), Real((256, 1024))),),
 )
@@ -100,6 +114,7 @@ _gelu = Op(
     vjp=(lambda g, x: apply(_gelu_grad, g, x),),
     partials=("(1 + erf(x / 2**0.5)) / 2 + x * exp(-(x**2) / 2) / (2 * pi) ** 0.5",),
     cuda=over_elements("gelu"),
+    scalar=lambda x: f"{_gaussian_text(x)}maximum(x, 0) - {math.sqrt(0.5)} * (a * (bell * tail))",
     samples=unary(low=-5, high=5),
     workloads=(sample(Real((256, 1024))),),
 )
@@ -149,12 +164,20 @@ def _gelu_tanh_curvature(x: Tensor) -> Tensor:
     return step * (1 - step) * (2 * rise + x * bend)
 
 
+_GELU_TANH_GRAD = f"""
+z = minimum(maximum(x, -100), 100)
+rise = {CUBIC} * z * z
+step = sigmoid(z * (rise + {LINEAR}))
+g * (step * (1 + z * (3 * rise + {LINEAR}) * (1 - step)))
+"""
+
 _gelu_tanh_grad: Op = Op(
     name="gelu_tanh_grad",
     forward=_gelu_tanh_grad_forward,
     spec=real("gelu_tanh_grad"),
     vjp=(lambda g2, x: apply(_gelu_tanh_grad, g2, x), lambda g2, g, x: g2 * g * _gelu_tanh_curvature(x)),
     cuda=over_elements("gelu_tanh_grad"),
+    scalar=_GELU_TANH_GRAD,
     samples=WITH_GRADIENT,
     workloads=(sample(Real((256, 1024)), Real((256, 1024))),),
 )
@@ -165,6 +188,7 @@ _gelu_tanh = Op(
     spec=real("gelu_tanh"),
     vjp=(lambda g, x: apply(_gelu_tanh_grad, g, x),),
     cuda=over_elements("gelu_tanh"),
+    scalar=f"maximum(x, {-HUGE}) / (1 + exp(-x * ({CUBIC} * x * x + {LINEAR})))",
     samples=unary(low=-5, high=5),
     workloads=(sample(Real((256, 1024))),),
 )

@@ -15,3 +15,16 @@ def horner(x: Any, coefficients: Polynomial) -> Any:
         out *= x
         out += coefficient
     return out
+
+
+def horner_text(x: str, coefficients: Polynomial) -> str:
+    """The same of the name ``x``, as an expression of formulas.
+
+    >>> horner_text("x", (2.0, 0.5, 1.0))
+    '(2.0 * x + 0.5) * x + 1.0'
+    """
+    first, *others, last = coefficients
+    text = str(first)
+    for coefficient in others:
+        text = f"({text} * {x} + {coefficient})"
+    return f"{text} * {x} + {last}"

@@ -10,7 +10,7 @@ import numpy as np
 from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError
 from gradflow.launch import Launch, over_elements
-from gradflow.op import Op, elementwise
+from gradflow.op import Op, Spec, elementwise
 from gradflow.ops.blockwise import blockwise, real
 from gradflow.samples import Real, Sample, sample, unary
 from gradflow.tensor import Tensor, TensorLike
@@ -45,6 +45,7 @@ _relu_grad: Op = Op(
     spec=elementwise("relu_grad", np.multiply),
     vjp=(lambda g2, y: apply(_relu_grad, g2, y), None),
     cuda=over_elements("relu_grad"),
+    scalar="g * where(y <= 0, 0, 1)",
     samples=_with_gradient(0.0),
     workloads=(sample(Real((256, 1024)), Real((256, 1024))),),
 )
@@ -55,6 +56,7 @@ _relu = Op(
     spec=elementwise("relu", np.negative),
     vjp=(lambda g, out: apply(_relu_grad, g, out),),
     partials=("(x > 0) * 1",),
+    scalar="maximum(x, 0)",
     samples=unary(kinks=(0.0,)),
     workloads=(sample(Real((128, 256))), sample(Real((256, 1024)))),
 )
@@ -98,6 +100,7 @@ _leaky_relu_grad: Op = Op(
         None,
     ),
     cuda=over_elements("leaky_relu_grad", "negative_slope"),
+    scalar="g * where(x > 0, 1, negative_slope)",
     samples=(*_with_gradient(0.0, negative_slope=0.01), *_with_gradient(0.0, negative_slope=1.5)),
     workloads=(sample(Real((256, 1024)), Real((256, 1024)), negative_slope=0.01),),
 )
@@ -109,6 +112,10 @@ def _leaky_relu_cuda(x: Any, *, negative_slope: float, out: Any) -> Launch | Non
     return _scaled_below_0(x, negative_slope=negative_slope, out=out) if negative_slope else None  # 0: CuPy's clip
 
 
+def _leaky_relu_scalar(x: Spec, *, negative_slope: float) -> str:
+    return "where(x > 0, x, negative_slope * x)" if negative_slope else "maximum(x, 0)"
+
+
 _leaky_relu = Op(
     name="leaky_relu",
     forward=_leaky_relu_forward,
@@ -116,6 +123,7 @@ _leaky_relu = Op(
     vjp=(lambda g, x, negative_slope: apply(_leaky_relu_grad, g, x, negative_slope=negative_slope),),
     partials=("where(x > 0, 1, negative_slope)",),
     cuda=_leaky_relu_cuda,
+    scalar=_leaky_relu_scalar,
     samples=(
         *unary(kinks=(0.0,), negative_slope=0.01),
         *(sample(Real((7,), kinks=(0.0,)), negative_slope=slope) for slope in (0.0, -0.5, 1.5)),
@@ -187,6 +195,7 @@ _elu_grad: Op = Op(
     ),
     partials=("", "out * (x < 0)"),
     cuda=over_elements("elu_grad", "alpha", "scale"),
+    scalar="g * (scale * where(x > 0, 1, alpha * exp(x)))",
     samples=(
         *_with_gradient(0.0, alpha=1.0, scale=1.0),
         *_with_gradient(0.0, alpha=1.5, scale=0.9),
@@ -201,6 +210,7 @@ _elu = Op(
     vjp=(lambda g, x, alpha, scale: apply(_elu_grad, g, x, alpha=alpha, scale=scale),),
     partials=("scale * where(x > 0, 1, alpha * exp(x))",),
     cuda=over_elements("elu", "alpha", "scale"),
+    scalar="scale * (maximum(x, 0) + alpha * expm1(minimum(x, 0)))",
     samples=(*unary(kinks=(0.0,), alpha=1.0, scale=1.0), *unary(kinks=(0.0,), alpha=1.5, scale=0.9)),
     workloads=(sample(Real((256, 1024)), alpha=1.0, scale=1.0),),
 )
@@ -237,6 +247,7 @@ _hardtanh_grad: Op = Op(
         None,
     ),
     cuda=over_elements("hardtanh_grad", "min_val", "max_val"),
+    scalar="g * where((x <= min_val) | (x >= max_val), 0, 1)",
     samples=_with_gradient(-1.0, 0.5, min_val=-1.0, max_val=0.5),
     workloads=(sample(Real((256, 1024)), Real((256, 1024)), min_val=-1.0, max_val=0.5),),
 )
@@ -247,5 +258,6 @@ _hardtanh = Op(
     spec=real("hardtanh"),
     vjp=(lambda g, x, min_val, max_val: apply(_hardtanh_grad, g, x, min_val=min_val, max_val=max_val),),
     partials=("((x > min_val) & (x < max_val)) * 1",),
+    scalar="minimum(maximum(x, min_val), max_val)",
     samples=unary(kinks=(-1.0, 0.5), min_val=-1.0, max_val=0.5),
 )

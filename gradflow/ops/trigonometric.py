@@ -131,6 +131,7 @@ _tanh_grad: Op = Op(
     ),
     partials=("1 - y**2", "-2 * g * y"),
     cuda=over_elements("tanh_grad"),
+    scalar="g * (1 - y * y)",
     samples=tuple(sample(Real(s), Real(s, -0.95, 0.95)) for s in [(), (7,), (3, 4), (0, 2)]),
     workloads=(sample(Real((256, 1024)), Real((256, 1024))),),
 )
@@ -156,6 +157,7 @@ _arctan2 = Op(
         lambda g, a, b: g * (-a / (a * a + b * b)),
     ),
     partials=("b / (a**2 + b**2)", "-a / (a**2 + b**2)"),
+    scalar="arctan2(a, b)",
     samples=(
         *(sample(Real(a, kinks=(0.0,), gap=0.3), Real(b, kinks=(0.0,), gap=0.3)) for a, b in PAIRS),
         sample(Real((3,)), 0.7),
@@ -183,6 +185,7 @@ _hypot = Op(
         lambda g, b, out: g * (b / (out + (out == 0))),
     ),
     partials=("a / out", "b / out"),
+    scalar="hypot(a, b)",
     samples=(
         *(sample(Real(a, kinks=(0.0,), gap=0.3), Real(b, kinks=(0.0,), gap=0.3)) for a, b in PAIRS),
         sample(Real((3,)), 0.7),

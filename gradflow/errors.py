@@ -10,6 +10,7 @@ GradflowError
 ├── IndexOutOfRange   (IndexError)    an index, a label or an axis past the end
 ├── BudgetExceeded    (AssertionError) a block of code launched more kernels, or waited more often, than allowed
 ├── GradientError     (RuntimeError)  a backward pass that cannot be run
+├── CompileError      (RuntimeError)  a step that cannot be compiled, since a replay would differ from it
 ├── MissingExtraError (ImportError)   an optional package is needed and absent
 ├── DataError         (ValueError)    a data file that is damaged or not what it should be
 ├── CheckpointError   (ValueError)    a saved model that does not fit the model it is loaded into
@@ -57,6 +58,10 @@ class BudgetExceeded(GradflowError, AssertionError):
 
 class GradientError(GradflowError, RuntimeError):
     """A backward pass that cannot be run as asked."""
+
+
+class CompileError(GradflowError, RuntimeError):
+    """A step that cannot be compiled: a replay would do something else than the step itself."""
 
 
 class MissingExtraError(GradflowError, ImportError):

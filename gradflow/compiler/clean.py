@@ -1,0 +1,131 @@
+"""What a program does for nothing is left out: work without a reader, work done twice, factors of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gradflow.backend import backend_of
+from gradflow.compiler.program import COMPUTED, CONSTANT, Call, Program, Storage, Value
+
+IDENTITY = {"multiply": 1, "divide": 1, "add": 0, "subtract": 0}  # the second operand that changes nothing
+
+
+def cleaned(program: Program) -> Program:
+    """``program`` without what need not be done; what it does comes to the same bits."""
+    for step in (without_ones, without_repetition, without_dead):
+        program = step(program)
+    return program
+
+
+def without_dead(program: Program) -> Program:
+    """Only the calls that something outside, or a later call, reads from."""
+    wanted = {value.storage for value in kept(program)}
+    calls: list[Call] = []
+    for call in reversed(program.calls):
+        written = {value.storage for value in call.writes}
+        if call.op is None or any(s.origin != COMPUTED and s.origin != CONSTANT for s in written) or written & wanted:
+            wanted |= {value.storage for value in (*call.reads, *call.writes)}
+            calls.append(call)
+    return _with_calls(program, calls[::-1])
+
+
+def kept(program: Program) -> Iterator[Value]:
+    """The values that are there when the step has ended: results, and gradients without a place of their own."""
+    yield from (x for x in program.outputs if isinstance(x, Value))
+    yield from (each.value for each in program.effects if each.value is not None)
+
+
+def without_repetition(program: Program) -> Program:
+    """Equal calls of pure ops once, if nothing they read was written between them."""
+    same: dict[Storage, Value] = {}
+    seen: dict[Any, Value] = {}
+    versions: dict[Storage, int] = {}
+    fixed = {value.storage for value in kept(program)} | {
+        v.storage for c in program.calls if c.out is None for v in c.writes
+    }
+    calls: list[Call] = []
+    for call in program.calls:
+        call = _renamed(call, same)
+        if call.op is not None and call.out is not None and call.out.whole and call.out.storage not in fixed:
+            key = _key(call, versions)
+            known = seen.get(key)
+            if known is not None and call.out.storage.origin == COMPUTED and _alike(known, call.out):
+                same[call.out.storage] = known
+                continue
+            if call.out.storage.origin == COMPUTED:
+                seen[key] = call.out
+        for value in call.writes:
+            versions[value.storage] = versions.get(value.storage, 0) + 1
+        calls.append(call)
+    return _with_calls(program, calls)
+
+
+def without_ones(program: Program) -> Program:
+    """No products with a constant 1, no sums with a constant 0 (but for the sign of zeros, -0 + 0 being 0)."""
+    same: dict[Storage, Value] = {}
+    fixed = {value.storage for value in kept(program)} | {
+        v.storage for c in program.calls if c.out is None for v in c.writes
+    }
+    calls: list[Call] = []
+    for call in program.calls:
+        call = _renamed(call, same)
+        x = _unchanged(call)
+        if x is not None and call.out is not None and call.out.storage not in fixed:
+            if call.out.storage.origin == COMPUTED and _alike(x, call.out) and x.storage.origin == COMPUTED:
+                same[call.out.storage] = x
+                continue
+        calls.append(call)
+    return _with_calls(program, calls)
+
+
+def _unchanged(call: Call) -> Value | None:
+    """The operand that ``call`` gives back as it is, if it does."""
+    if call.name not in ("multiply", "divide") or call.op is None:
+        return None
+    a, b = call.inputs
+    if isinstance(a, Value) and is_constant(b, IDENTITY[call.name]):
+        return a
+    return b if call.name == "multiply" and isinstance(b, Value) and is_constant(a, 1) else None
+
+
+def is_constant(x: Any, number: float) -> bool:
+    """Whether ``x`` is ``number``, or an array of nothing else that was made in the step and is never written."""
+    if not isinstance(x, Value):
+        return x is not None and type(x) in (int, float) and x == number
+    if x.storage.origin != CONSTANT or x.storage.initial is not None:
+        return False
+    array = backend_of(x.storage.array).to_numpy(x.storage.array)
+    return bool(np.all(array == number))
+
+
+def _alike(a: Value, b: Value) -> bool:
+    return a.whole and b.whole and (a.shape, a.dtype) == (b.shape, b.dtype)
+
+
+def _key(call: Call, versions: dict[Storage, int]) -> Any:
+    def of(x: Any) -> Any:
+        if isinstance(x, Value):
+            return x.storage.number, versions.get(x.storage, 0), x.offset, x.shape, x.strides, x.dtype
+        return type(x), x
+
+    return call.name, tuple(map(of, call.inputs)), tuple(sorted(call.attrs.items(), key=lambda item: item[0]))
+
+
+def _renamed(call: Call, same: dict[Storage, Value]) -> Call:
+    """``call``, reading what is the same instead of what is no longer made."""
+    if not any(value.storage in same for value in call.reads):
+        return call
+
+    def of(x: Any) -> Any:
+        if not isinstance(x, Value) or x.storage not in same:
+            return x
+        return Value(same[x.storage].storage, x.shape, x.dtype, x.offset, x.strides)
+
+    return Call(call.op, tuple(map(of, call.inputs)), call.attrs, call.out, call.site, call.action)
+
+
+def _with_calls(program: Program, calls: Iterable[Call]) -> Program:
+    return Program(program.inputs, list(calls), program.outputs, program.effects, program.storages)

@@ -1,0 +1,226 @@
+"""Tracing: one run of a step, watched at the door and written down as a program."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gradflow.backend import backend_of
+from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, STATE, Call, Effect, Program, Storage, Value
+from gradflow.dispatch import Observer, observed_by
+from gradflow.errors import CompileError
+from gradflow.mode import mode
+from gradflow.op import Op
+from gradflow.site import Site, caller, described
+from gradflow.tensor import Tensor, copied
+
+UNIFORM = 1 << 20  # elements up to which what is written to is copied, should it turn out to be made in the step
+IN_THE_TRACE = 2  # references to an array that are the trace's own when it looks: its storage's, the question's
+
+
+class Trace(Observer):
+    """What passed the door while a step ran.
+
+    Arrays are told apart by the memory they lie in, so that views, gradients that land in an arena, and flat arrays
+    over many parameters are known for what they are.
+    """
+
+    def __init__(self, arguments: list[Tensor]) -> None:
+        self.calls: list[Call] = []
+        self.storages: list[Storage] = []
+        self.leaves: dict[int, Tensor] = {}
+        self._roots: dict[int, list[tuple[int, int, Storage]]] = {}  # by owner of the memory: begin, end, storage
+        self._values: dict[int, Value] = {}
+        self._alive: list[Any] = []  # arrays, so that no other gets the identity of one that is gone
+        self._made: list[tuple[weakref.ref[Tensor], Call]] = []
+        self.inputs = [self._argument(x) for x in arguments]
+
+    # ---- arrays
+
+    def _argument(self, x: Tensor) -> Value:
+        known = self._values.get(id(x.data))
+        if known is None:
+            low, high = backend_of(x.data).memory_of(x.data)
+            storage = self._storage(INPUT, x.data, high - low, low)
+            known = self._value(x.data, storage, low)
+        if x.requires_grad and x.is_leaf:
+            self.leaves[id(x)] = x
+        return known
+
+    def _storage(self, origin: str, array: Any, nbytes: int, start: int) -> Storage:
+        device = backend_of(array).device_of(array)
+        storage = Storage(origin, len(self.storages), nbytes, device)
+        if origin != INPUT:
+            storage.array = _owner(array)
+        self.storages.append(storage)
+        self._roots.setdefault(id(_owner(array)), []).append((start, start + nbytes, storage))
+        self._alive.append(_owner(array))
+        return storage
+
+    def _value(self, array: Any, storage: Storage, start: int) -> Value:
+        """``array`` as a part of ``storage``, whose memory begins at ``start``."""
+        first = _address(array)
+        strides = None if array.flags.c_contiguous else tuple(array.strides)
+        value = Value(storage, array.shape, array.dtype, first - start, strides)
+        self._values[id(array)] = value
+        self._alive.append(array)
+        return value
+
+    def _place(self, array: Any, near: Iterable[Storage] = ()) -> tuple[Storage, int] | None:
+        """The storage that ``array`` is a part of, one of ``near`` if there are several, and where it begins."""
+        low, high = backend_of(array).memory_of(array)
+        found = [
+            (storage, start)
+            for start, end, storage in self._roots.get(id(_owner(array)), ())
+            if start <= low and high <= end
+        ]
+        preferred = [each for each in found if each[0] in list(near)]
+        return (preferred or found or [None])[0]
+
+    def value(self, array: Any) -> Value:
+        """``array``, which an op reads; one not met before was there before the step, or was made in it off the door."""
+        known = self._values.get(id(array))
+        if known is not None:
+            return known
+        place = self._place(array)
+        if place is None:
+            owner = _owner(array)
+            low, high = backend_of(owner).memory_of(owner)
+            place = self._storage(STATE, owner, high - low, low), low
+        return self._value(array, *place)
+
+    # ---- what the door tells
+
+    def begins(self, op: Op, inputs: tuple[Any, ...], into: Tensor | None) -> None:
+        if into is not None:
+            self.value(into.data)  # was there before
+        for position in op.mutated(len(inputs)):
+            x = inputs[position]
+            if isinstance(x, Tensor):
+                self._keep_initial(self.value(x.data).storage, x)
+
+    def _keep_initial(self, storage: Storage, x: Tensor) -> None:
+        """Remember what ``storage`` holds, in case that it was made in the step and must be made again."""
+        if storage.origin == STATE and storage.initial is None and x.grad_slot is None and x.data.size <= UNIFORM:
+            storage.initial = copied(storage.array)
+
+    def saw(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], out: Tensor | None) -> None:
+        arguments = tuple(self.value(x.data) if isinstance(x, Tensor) else x for x in inputs)
+        for x in inputs:
+            if isinstance(x, Tensor) and x.requires_grad and x.is_leaf:
+                self.leaves[id(x)] = x
+        call = Call(op, arguments, attrs, None, caller(2))
+        if out is None:
+            self.calls.append(call)
+            return
+        known = self._values.get(id(out.data))
+        if known is None:
+            near = [x.storage for x in arguments if isinstance(x, Value)]
+            place = self._place(out.data, near)
+            if place is not None and place[0] in near:
+                self._value(out.data, *place)  # a view: there is nothing to compute
+                self._made.append((weakref.ref(out), call))
+                return
+            if place is None:
+                owner = _owner(out.data)
+                low, high = backend_of(owner).memory_of(owner)
+                place = self._storage(COMPUTED, owner, high - low, low), low
+            known = self._value(out.data, *place)
+        elif any(isinstance(x, Value) and x is known for x in arguments):
+            return  # the op gave back what it was given
+        call.out = known
+        self.calls.append(call)
+        if known.storage.origin == COMPUTED:
+            self._made.append((weakref.ref(out), call))
+
+    def performs(self, action: Callable[[], None]) -> None:
+        self.calls.append(Call(None, action=action, site=caller(2)))
+
+    def reads(self, attempt: str) -> None:
+        """Someone asks for the elements of a tensor: what depends on them a replay could not know."""
+        raise CompileError(
+            f"gf.compile: {attempt} reads a tensor's elements inside the compiled step, at {described(caller(3))}; a "
+            "replay runs no Python that could see them. Return the tensor and read it outside, choose with gf.where, "
+            "or mark the function that reads with gf.compiler.eager"
+        )
+
+    # ---- the end
+
+    def finish(self, outputs: list[Any]) -> Program:
+        """The program, given what the step returned: a list of tensors and other things.
+
+        Raises CompileError for a tensor that was made in the step and that something else still holds.
+        """
+        wanted = [self.value(x.data) if isinstance(x, Tensor) else x for x in outputs]
+        wanted = [x if isinstance(v, Value) and v.storage.origin == STATE else v for v, x in zip(wanted, outputs)]
+        effects = [self._effect(leaf) for leaf in self.leaves.values()]
+        self._forbid_escapes([x for x in outputs if isinstance(x, Tensor)])
+        self._values.clear()
+        self._alive.clear()
+        for storage in self.storages:
+            if storage.origin == STATE:
+                self._settle(storage)
+        return Program(self.inputs, self.calls, wanted, [each for each in effects if each], self.storages)
+
+    def _effect(self, leaf: Tensor) -> Effect | None:
+        grad = leaf.grad
+        if grad is None:
+            return Effect(leaf, "none")
+        if leaf.grad_slot is not None and grad.data is leaf.grad_slot.tensor.data:
+            return Effect(leaf, "slot", self._values.get(id(grad.data)))
+        known = self._values.get(id(grad.data))
+        if known is not None and known.storage.origin == COMPUTED:
+            return Effect(leaf, "value", known)
+        return None  # it was there before, and was left alone
+
+    def _forbid_escapes(self, outputs: list[Tensor]) -> None:
+        kept = {id(x) for x in outputs} | {id(leaf.grad) for leaf in self.leaves.values()}
+        if any(x.node is not None and x.node.inputs is not None for x in outputs):
+            return  # the graph of a result holds what its gradient needs
+        for attempt in (lambda: None, gc.collect):
+            attempt()
+            escaped = [(x, call) for ref, call in self._made if (x := ref()) is not None and id(x) not in kept]
+            if not escaped:
+                return
+        x, call = escaped[0]
+        raise CompileError(
+            f"gf.compile: a tensor of shape {x.shape}, made by {call.name} at {described(call.site)}, is still held when "
+            "the compiled step has returned, by an attribute, a list or a closure; a replay would not renew it. Return "
+            "it, or keep a buffer and write to it in place with buffer.copy_(x)"
+        )
+
+    def _settle(self, storage: Storage) -> None:
+        """Tell what was there before the step, which others hold too, from what was made in it."""
+        if sys.getrefcount(storage.array) > IN_THE_TRACE:
+            storage.initial = None
+            return
+        storage.origin = CONSTANT
+
+
+@contextmanager
+def tracing(trace: Trace) -> Iterator[None]:
+    """Write down in ``trace`` what passes the door of this thread until the block ends."""
+    before, mode.reading = mode.reading, trace.reads
+    try:
+        with observed_by(trace):
+            yield
+    finally:
+        mode.reading = before
+
+
+def _owner(array: Any) -> Any:
+    """The array whose memory ``array`` is a part of."""
+    while isinstance(array.base, type(array)):
+        array = array.base
+    return array
+
+
+def _address(array: Any) -> int:
+    if hasattr(array, "__array_interface__"):
+        address: int = array.__array_interface__["data"][0]
+        return address
+    return int(array.data.ptr)

@@ -1,0 +1,113 @@
+"""Native programs: loops and products that one call from Python runs to the end, without the interpreter's lock."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradflow.backend.native import engine
+from gradflow.backend.native.function import Function
+from gradflow.backend.native.products import product
+from gradflow.backend.native.threads import pool, runtime
+from gradflow.launch import Gemm, Scratch
+
+ALIGNMENT = 64  # bytes: a cache line, and the longest vector
+
+Work = Any
+
+
+class Program:
+    """``works`` one after the other, compiled, on memory that ``address_of`` knows: arrays that stay where they are.
+
+    Work is a Loop, a Gemm for which ``multiplies`` is true, or a CrossEntropy. The program keeps ``works`` alive; the
+    memory behind the addresses is the caller's. Raises RuntimeError if LLVM fails, ImportError without llvmlite.
+    """
+
+    def __init__(self, works: Sequence[Work], address_of: Callable[[Any], int]) -> None:
+        self.works = tuple(works)
+        functions = [(i, function) for i, work in enumerate(works) for function in _functions(work)]
+        self._origins = [i for i, _ in functions]
+        self._code = engine.code(*_module([function for _, function in functions]))
+        self._scratch = _Memory(functions)
+        self._places: dict[int, list[int]] = {}
+        words = self._words(functions, address_of)
+        self._arguments = (ctypes.c_int64 * len(words))(*words)
+        self._instructions = self._table([function for _, function in functions])
+        self._blas = any(isinstance(work, Gemm) for work in works)
+        if any(function.chunks > 1 for _, function in functions) or self._blas:
+            pool().start()
+        self._program = (ctypes.c_int64 * 4)(
+            ctypes.addressof(self._instructions), len(functions), pool().address, self._blas
+        )
+        self._address = ctypes.addressof(self._program)
+        self._run = runtime().run
+
+    def run(self) -> int | None:
+        """Do it all; the position of the work that stopped it (a label out of range), None if none did.
+
+        In several Python threads at once, one program has the workers, and the others run on their own thread alone.
+        One program must not run twice at once.
+        """
+        stopped: int = self._run(self._address)
+        return None if stopped < 0 else self._origins[stopped]
+
+    def rebind(self, array: Any, address: int) -> None:
+        """Let ``array`` lie at ``address`` from the next run on; an array that no work has is no error."""
+        for place in self._places.get(id(array), ()):
+            self._arguments[place] = address
+
+    def _words(self, functions: list[tuple[int, Function]], address_of: Callable[[Any], int]) -> list[int]:
+        words: list[int] = []
+        for _, function in functions:
+            for each in function.arrays:
+                if isinstance(each, int):
+                    words.append(each)
+                elif isinstance(each, Scratch):
+                    words.append(self._scratch.addresses[id(each)])
+                else:
+                    self._places.setdefault(id(each), []).append(len(words))
+                    words.append(address_of(each))
+        return words
+
+    def _table(self, functions: list[Function]) -> Any:
+        """For each function: its address, that of its arguments, and the number of its chunks."""
+        table: list[int] = []
+        place = ctypes.addressof(self._arguments)
+        for function in functions:
+            table += self._code.address(function.name), place, function.chunks
+            place += len(function.arrays) * 8
+        return (ctypes.c_int64 * len(table))(*table)
+
+
+def _functions(work: Work) -> tuple[Function, ...]:
+    if isinstance(work, Gemm):
+        return (product(work, pool().threads),)
+    from gradflow.backend.native.emit import functions  # makes much of what a program of products alone needs not
+
+    return functions(work)
+
+
+def _module(functions: list[Function]) -> tuple[str, list[str]]:
+    """The text of all, each once, and their names."""
+    texts = {function.name: function.text for function in functions}
+    return "\n".join(texts.values()), list(texts)
+
+
+class _Memory:
+    """Memory for each Scratch: one after the other in a work, and the same for every work, as these run in turn."""
+
+    def __init__(self, functions: list[tuple[int, Function]]) -> None:
+        places: dict[int, int] = {}
+        used: dict[int, int] = {}  # by each work
+        self._kept = [x for _, function in functions for x in function.arrays if isinstance(x, Scratch)]  # with their ids
+        for work, function in functions:
+            for x in function.arrays:
+                if isinstance(x, Scratch) and id(x) not in places:
+                    places[id(x)] = used.get(work, 0)
+                    used[work] = places[id(x)] + -(-x.bytes // ALIGNMENT) * ALIGNMENT
+        self._buffer = np.empty(max(used.values(), default=0) + ALIGNMENT, np.uint8)
+        start = -(-self._buffer.ctypes.data // ALIGNMENT) * ALIGNMENT
+        self.addresses = {key: start + place for key, place in places.items()}

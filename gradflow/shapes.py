@@ -63,11 +63,6 @@ def reduced(shape: Shape, axes: Axes, keepdims: bool) -> Shape:
     return tuple(size for axis, size in enumerate(shape) if axis not in axes)
 
 
-def along_rows(shape: Shape, axes: Axes) -> bool:
-    """Whether ``axes`` are the last one alone, and there are others."""
-    return len(shape) > 1 and axes == (len(shape) - 1,)
-
-
 def as_shape(name: str, shape: SupportsIndex | Iterable[SupportsIndex]) -> Shape:
     """A tuple of sizes from an integer or an iterable of them."""
     given = shape if isinstance(shape, Iterable) else (shape,)

@@ -10,7 +10,7 @@ from gradflow.errors import ShapeError
 from gradflow.launch import Launch
 from gradflow.op import Op, Spec
 from gradflow.ops.precision import stored
-from gradflow.ops.reduce import Axis, over_axes, reductions, spread
+from gradflow.ops.reduce import Axis, by_rows, over_axes, reductions, spread
 from gradflow.ops.reduction import reduction
 from gradflow.samples import Given, Integer, Real, sample
 from gradflow.shapes import Axes, Shape, normalize_axis, reduced
@@ -85,11 +85,17 @@ def _extremum_share_forward(xp: Any, x: Any, y: Any, *, axes: Axes, out: Any = N
     return xp.true_divide(chosen, count, out=out)
 
 
+_SHARE = """
+chosen = where((x == y) | isnan(x), 1, 0)
+chosen / row_sum(chosen)
+"""
+
 # Which part of the gradient each element of x gets, if y is what was chosen, with its dimensions kept.
 _extremum_share = Op(
     name="extremum_share",
     forward=_extremum_share_forward,
     spec=lambda x, y, axes: x,
+    scalar=lambda x, y, axes: _SHARE if by_rows(x, axes) else None,
     samples=(sample(Given([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]]), Given([[3.0], [2.0]]), axes=(1,)),),
 )
 
@@ -108,11 +114,13 @@ def _extremum(name: str) -> Op:
         _check_choice(name, x.shape, axes)
         return Spec(reduced(x.shape, axes, keepdims), x.dtype)
 
+    formula = "row_max(x)" if name == "max" else "-row_max(-x)"
     return Op(
         name=name,
         forward=lambda xp, x, *, axes, keepdims, out=None: getattr(x, name)(axis=axes, keepdims=keepdims, out=out),
         spec=spec,
         vjp=(_extremum_vjp,),
+        scalar=lambda x, *, axes, keepdims: formula if by_rows(x, axes) else None,
         cuda=_max_cuda if name == "max" else None,
         samples=(*reductions(distinct=True), sample(Real((0, 2)), axes=(1,), keepdims=True)),
         workloads=(sample(Real((4096, 128)), axes=(1,), keepdims=False),),

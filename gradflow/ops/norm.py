@@ -12,7 +12,7 @@ from gradflow.ops.create import asarray
 from gradflow.ops.elementwise import abs, sign
 from gradflow.ops.extremum import max, min
 from gradflow.ops.precision import float_dtype
-from gradflow.ops.reduce import Axis, over_axes, reductions, spread, sum, total
+from gradflow.ops.reduce import Axis, by_rows, over_axes, reductions, spread, sum, total
 from gradflow.samples import Real, Sample, sample
 from gradflow.shapes import Axes, reduced
 from gradflow.tensor import Tensor, TensorLike
@@ -63,11 +63,18 @@ def _norm_spec(x: Spec, axes: Axes, keepdims: bool, p: float) -> Spec:
     return Spec(reduced(x.shape, axes, keepdims), float_dtype(x.dtype))
 
 
+def _norm_scalar(x: Spec, axes: Axes, keepdims: bool, p: float) -> str | None:
+    if not by_rows(x, axes):
+        return None
+    return "sqrt(row_sum(x * x))" if p == 2 else "row_sum(abs(x) ** p) ** (1 / p)"
+
+
 _norm = Op(
     name="norm",
     forward=_norm_forward,
     spec=_norm_spec,
     vjp=(_norm_vjp,),
+    scalar=_norm_scalar,
     samples=(
         *(Sample(each.inputs, {**each.attrs, "p": p}) for each in reductions(low=0.3, high=2.0) for p in (2.0, 3.0)),
         sample(Real((3, 4), kinks=(0.0,), gap=0.2), axes=(1,), keepdims=False, p=0.5),

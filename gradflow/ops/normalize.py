@@ -161,6 +161,11 @@ def _rescale_cuda(
     return Launch("rescale", x.dtype, blocks_over(x.size, x.dtype), THREADS, arguments)
 
 
+def _rescale_scalar(x: Spec, mean: Spec, var: Spec, weight: Spec, bias: Spec, eps: float) -> str:
+    factor = "1 / sqrt(var + eps)" if weight.absent else "1 / sqrt(var + eps) * weight"
+    return f"factor = {factor}\n(x - mean) * factor" + ("" if bias.absent else " + bias")
+
+
 def _factor(var: Tensor, weight: Any, eps: float, power: float = -0.5) -> Tensor:
     factor: Tensor = (var + eps) ** power
     return factor if weight is None else factor * weight
@@ -179,6 +184,7 @@ _rescale = Op(
         lambda g, x, mean, var, eps: g * (x - mean) * _factor(var, None, eps),
         lambda g: g,
     ),
+    scalar=_rescale_scalar,
     samples=(
         sample(Real((5, 3)), Real((3,)), Real((3,), 0.2, 2), Real((3,)), Real((3,)), eps=1e-5),
         sample(Real((2, 3, 4)), Real((3, 1)), Real((3, 1), 0.2, 2), None, None, eps=1e-3),

@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from gradflow.dispatch import apply
-from gradflow.dtypes import DType, accumulator, bool_, int64
+from gradflow.dtypes import DType, accumulator, bool_, int64, is_floating
 from gradflow.errors import ShapeError
 from gradflow.op import Op, Spec
 from gradflow.ops.precision import Array, float_dtype, stored
@@ -108,12 +108,19 @@ def _sum_forward(xp: Any, x: Any, *, axes: Axes, keepdims: bool, out: Any = None
     return stored(total(x, axes, keepdims, accumulator(dtype)), dtype, out)
 
 
+def by_rows(x: Spec, axes: Axes) -> bool:
+    """Whether ``axes`` are the last one of several, and ``x`` is of floats: formulas have words for that."""
+    rank = len(x.shape)
+    return rank > 1 and axes == (rank - 1,) and x.shape[-1] > 0 and is_floating(np.dtype(x.dtype))
+
+
 _sum = Op(
     name="sum",
     forward=_sum_forward,
     spec=lambda x, axes, keepdims: Spec(reduced(x.shape, axes, keepdims), accumulated(x.dtype)),
     vjp=(lambda g, specs, axes, keepdims: spread(g, specs[0].shape, axes, keepdims),),
     cuda=lambda x, *, axes, keepdims, out: reduction(x, axes, False, 1, out),
+    scalar=lambda x, *, axes, keepdims: "row_sum(x)" if by_rows(x, axes) else None,
     samples=(
         *reductions(),
         sample(Real((0, 2)), axes=(0,), keepdims=False),
@@ -131,8 +138,8 @@ def sum_to(x: Tensor, shape: Shape, into: Tensor | None = None) -> Tensor:
     return apply(_sum_to, x, shape=shape, into=into)
 
 
-def _axes_to(x: Array, shape: Shape) -> Axes:
-    extra = x.ndim - len(shape)
+def _axes_to(x: Array | Spec, shape: Shape) -> Axes:
+    extra = len(x.shape) - len(shape)
     return (*range(extra), *(extra + i for i, size in enumerate(shape) if size == 1 != x.shape[extra + i]))
 
 
@@ -146,12 +153,17 @@ def _sum_to_spec(x: Spec, shape: Shape) -> Spec:
     return Spec(shape, x.dtype)
 
 
+def _sum_to_scalar(x: Spec, shape: Shape) -> str | None:
+    return "row_sum(x)" if by_rows(x, _axes_to(x, shape)) and len(shape) == len(x.shape) else None
+
+
 _sum_to = Op(
     name="sum_to",
     forward=_sum_to_forward,
     spec=_sum_to_spec,
     vjp=(lambda g, specs: broadcast_to(g, specs[0].shape),),
     cuda=lambda x, *, shape, out: reduction(x, _axes_to(x, shape), False, 1, out),
+    scalar=_sum_to_scalar,
     samples=(
         sample(Real((3, 4)), shape=(4,)),
         sample(Real((3, 4)), shape=(3, 1)),
@@ -192,6 +204,7 @@ _mean = Op(
         ),
     ),
     cuda=lambda x, *, axes, keepdims, out: reduction(x, axes, False, reduced_count(x.shape, axes), out),
+    scalar=lambda x, *, axes, keepdims: f"row_sum(x) / {x.shape[-1]}" if by_rows(x, axes) else None,
     samples=(*reductions(), sample(Real((0, 2)), axes=(1,), keepdims=False)),
     workloads=tuple(sample(Real((4096, 128)), axes=axes, keepdims=False) for axes in [(0, 1), (1,)]),
 )

@@ -9,12 +9,13 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from gradflow.dispatch import apply
+from gradflow.dtypes import accumulator
 from gradflow.launch import THREADS, Launch, flat
 from gradflow.op import Op, Spec
 from gradflow.ops.blockwise import real, rowwise, widened
 from gradflow.ops.elementwise import clip, exp
 from gradflow.ops.precision import Array, float_dtype
-from gradflow.ops.reduce import Axis, over_axes, reductions, spread, total
+from gradflow.ops.reduce import Axis, by_rows, over_axes, reductions, spread, total
 from gradflow.ops.teams import blocks_for, team_over
 from gradflow.samples import Input, Real, Sample, sample
 from gradflow.shapes import Axes, normalize_axis, reduced
@@ -89,6 +90,15 @@ def _over_rows(kernel: str, logarithm: bool) -> Callable[..., Launch | None]:
     return cuda
 
 
+def _by_rows(text: str) -> Callable[..., str | None]:
+    """The ``scalar`` of an op of arrays of one shape that does ``text`` along the last axis."""
+
+    def scalar(first: Spec, *others: Spec, axis: int) -> str | None:
+        return text if axis == len(first.shape) - 1 and all(each.shape == first.shape for each in others) else None
+
+    return scalar
+
+
 def _below_the_largest(xp: Any, x: Array, axis: int, out: Array) -> Array:
     with np.errstate(over="ignore"):  # the most negative number less the largest is -inf, whose exp is the right 0
         return xp.subtract(x, x.max(axis=axis, keepdims=True), out=out)
@@ -122,6 +132,7 @@ _softmax_grad: Op = Op(
     spec=real("softmax_grad"),
     cuda=_over_rows("softmax_grad", logarithm=False),
     vjp=(lambda g2, y, axis: apply(_softmax_grad, g2, y, axis=axis), _softmax_grad_by_output),
+    scalar=_by_rows("(g - row_sum(g * y)) * y"),
     samples=_rows(Real, _probabilities),
     workloads=(sample(Real((64, 1000)), Real((64, 1000), 0.0, 0.002), axis=1),),
 )
@@ -132,6 +143,7 @@ _softmax = Op(
     spec=real("softmax"),
     cuda=_over_rows("softmax", logarithm=False),
     vjp=(lambda g, out, axis: apply(_softmax_grad, g, out, axis=axis),),
+    scalar=_by_rows("e = exp(x - row_max(x))\ne / row_sum(e)"),
     samples=_rows(Real),
     workloads=(sample(Real((128, 10)), axis=1), sample(Real((64, 1000)), axis=1)),
 )
@@ -160,6 +172,7 @@ _log_softmax_grad = Op(
         lambda g2, y, axis: g2 - (g2 * exp(y)).sum(axis, keepdims=True),
         lambda g2, g, y, axis: -g2 * exp(y) * g.sum(axis, keepdims=True),
     ),
+    scalar=_by_rows("g - exp(y) * row_sum(g)"),
     samples=_rows(Real, _logarithms),
     workloads=(sample(Real((64, 1000)), Real((64, 1000), -8.0, -6.0), axis=1),),
 )
@@ -170,6 +183,7 @@ _log_softmax = Op(
     spec=real("log_softmax"),
     cuda=_over_rows("softmax", logarithm=True),
     vjp=(lambda g, out, axis: apply(_log_softmax_grad, g, out, axis=axis),),
+    scalar=_by_rows("z = x - row_max(x)\nz - log(row_sum(exp(z)))"),
     samples=_rows(Real),
     workloads=(sample(Real((64, 1000)), axis=1),),
 )
@@ -189,6 +203,17 @@ def _logsumexp_forward(xp: Any, x: Any, *, axes: Axes, keepdims: bool, out: Any 
     return (xp.log(sums.clip(1, math.inf)) + largest).reshape(shape)
 
 
+def _logsumexp_scalar(x: Spec, *, axes: Axes, keepdims: bool) -> str | None:
+    if not by_rows(x, axes):
+        return None
+    finite = np.finfo(accumulator(float_dtype(x.dtype))).max
+    return f"""
+largest = row_max(x)
+total = row_sum(exp(x - minimum(maximum(largest, {-finite}), {finite})))
+log(maximum(total, 1)) + largest
+"""
+
+
 def _logsumexp_vjp(g: Tensor, x: Tensor, out: Tensor, axes: Axes, keepdims: bool) -> Tensor:
     finite = clip(out, min=float(np.finfo(out.dtype).min))
     return spread(g, x.shape, axes, keepdims) * exp(x - spread(finite, x.shape, axes, keepdims))
@@ -199,5 +224,6 @@ _logsumexp = Op(
     forward=_logsumexp_forward,
     spec=lambda x, axes, keepdims: Spec(reduced(x.shape, axes, keepdims), float_dtype(x.dtype)),
     vjp=(_logsumexp_vjp,),
+    scalar=_logsumexp_scalar,
     samples=(*reductions(), sample(Real((0, 2)), axes=(1,), keepdims=True)),
 )

@@ -9,6 +9,7 @@ from gradflow.dtypes import DType
 from gradflow.launch import THREADS, Launch, Tickets
 from gradflow.op import Op, Spec
 from gradflow.ops.precision import Array, float_dtype, precision, room, stored
+from gradflow.ops.reduce import by_rows
 from gradflow.ops.teams import Groups, alike, blocks_for, groups_of, partial_sums
 from gradflow.samples import Real, sample
 from gradflow.shapes import Axes, Shape, reduced, size_of
@@ -77,6 +78,32 @@ def _weight_grad_forward(
     summed = tuple(axis for axis, size in enumerate(broadcast) if size != x.shape[axis])
     total = sum_of_products(xp, xp.asarray(g, working), z, summed)
     return stored(total.reshape(shape), dtype, out)
+
+
+def _standard_text(x: Spec) -> str:
+    """What ``_standard`` does to rows, as lines of a formula: ``z`` and ``factor``."""
+    count = x.shape[-1]
+    return f"""
+distance = x - row_sum(x) / {count}
+factor = 1 / sqrt(row_sum(distance * distance) / {count} + eps)
+z = distance * factor
+"""
+
+
+def _standardize_scalar(x: Spec, weight: Spec, bias: Spec, axes: Axes, eps: float) -> str | None:
+    if not by_rows(x, axes):
+        return None
+    return _standard_text(x) + ("z" if weight.absent else "z * weight") + ("" if bias.absent else " + bias")
+
+
+def _standardize_grad_scalar(g: Spec, x: Spec, weight: Spec, axes: Axes, eps: float) -> str | None:
+    if not by_rows(x, axes) or g.shape != x.shape:
+        return None
+    count = x.shape[-1]
+    return f"""{_standard_text(x)}
+h = {"g" if weight.absent else "g * weight"}
+(h - (row_sum(h) / {count} + z * (row_sum(h * z) / {count}))) * factor
+"""
 
 
 def _over_groups(kernel: str, x: Array, found: Groups, eps: float, *arrays: Array | None) -> Launch:
@@ -171,9 +198,11 @@ _standardize_grad: Op = Op(
         _grad_by_x,
         lambda g2, g, x, axes, eps: g * apply(_standardize_grad, g2, x, None, axes=axes, eps=eps),
     ),
+    scalar=_standardize_grad_scalar,
     samples=(
         sample(Real((5, 3)), Real((5, 3)), Real((3,)), axes=(0,), eps=1e-5),
         sample(Real((4, 3)), Real((4, 3)), None, axes=(1,), eps=0.1),
+        sample(Real((4, 3)), Real((4, 3)), Real((3,)), axes=(1,), eps=1e-5),
         sample(Real((2, 3, 4)), Real((2, 3, 4)), Real((3, 4)), axes=(1, 2), eps=1e-5),
         sample(Real((2, 3, 4)), Real((2, 3, 4)), Real((3, 1)), axes=(0, 2), eps=1e-3),
         sample(Real((0, 3)), Real((0, 3)), Real((3,)), axes=(1,), eps=1e-5),
@@ -195,9 +224,11 @@ _standardize: Op = Op(
         ),
         lambda g: g,
     ),
+    scalar=_standardize_scalar,
     samples=(
         sample(Real((5, 3)), Real((3,)), Real((3,)), axes=(0,), eps=1e-5),
         sample(Real((4, 3)), None, None, axes=(1,), eps=0.1),
+        sample(Real((4, 3)), Real((3,)), Real((3,)), axes=(1,), eps=1e-5),
         sample(Real((2, 3, 4)), Real((3, 4)), None, axes=(1, 2), eps=1e-5),
         sample(Real((2, 3, 4)), Real((3, 1)), Real((3, 1)), axes=(0, 2), eps=1e-3),
         sample(Real((0, 3)), Real((3,)), Real((3,)), axes=(1,), eps=1e-5),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from gradflow.op import Op, Spec
 from gradflow.ops.blockwise import widened
 from gradflow.ops.precision import float_dtype
-from gradflow.ops.reduce import Axis, average, mean, over_axes, reduced_count, reductions, spread, total
+from gradflow.ops.reduce import Axis, average, by_rows, mean, over_axes, reduced_count, reductions, spread, total
 from gradflow.samples import Real, Sample, sample
 from gradflow.shapes import Axes, Shape, reduced
 from gradflow.tensor import Tensor, TensorLike
@@ -68,6 +69,18 @@ def _spec(x: Spec, axes: Axes, keepdims: bool, correction: float) -> Spec:
     return Spec(reduced(x.shape, axes, keepdims), float_dtype(x.dtype))
 
 
+def _by_rows(result: str) -> Callable[..., str | None]:
+    """The ``scalar`` of what is made of the variance of rows."""
+
+    def scalar(x: Spec, axes: Axes, keepdims: bool, correction: float) -> str | None:
+        if not by_rows(x, axes):
+            return None
+        freedom = _freedom(x.shape, axes, correction)
+        return f"z = x - row_sum(x) / {x.shape[-1]}\nvariance = row_sum(z * z) / {freedom}\n{result}"
+
+    return scalar
+
+
 SAMPLES = (
     *(
         Sample(each.inputs, {**each.attrs, "correction": correction})
@@ -77,5 +90,7 @@ SAMPLES = (
     sample(Real((0, 2)), axes=(1,), keepdims=False, correction=0.0),
 )
 
-_var = Op(name="var", forward=_var_forward, spec=_spec, vjp=(_var_vjp,), samples=SAMPLES)
-_std = Op(name="std", forward=_std_forward, spec=_spec, vjp=(_std_vjp,), samples=SAMPLES)
+_var = Op(name="var", forward=_var_forward, spec=_spec, vjp=(_var_vjp,), scalar=_by_rows("variance"), samples=SAMPLES)
+_std = Op(
+    name="std", forward=_std_forward, spec=_spec, vjp=(_std_vjp,), scalar=_by_rows("sqrt(variance)"), samples=SAMPLES
+)

@@ -8,10 +8,10 @@ import numpy as np
 
 from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError
-from gradflow.op import Op
+from gradflow.op import Op, Spec
 from gradflow.ops.activation import sigmoid
 from gradflow.ops.arithmetic import maximum
-from gradflow.ops.loss import launch_slope, launch_sum, loss_spec, reduced, scale, slope_spec, times
+from gradflow.ops.loss import launch_slope, launch_sum, loss_spec, reduced, scale, slope_spec, slope_text, times
 from gradflow.ops.precision import precision
 from gradflow.samples import Real, sample
 from gradflow.tensor import Tensor, TensorLike
@@ -71,6 +71,15 @@ def _bce_grad_forward(
     return times(xp, xp.asarray(slope), g, scale(reduction, slope.size), dtype, out)
 
 
+def _weighed_text(text: str, weight: Spec, name: str = "weight") -> str:
+    return text if weight.absent else f"({text}) * {name}"
+
+
+def _bce_grad_scalar(g: Spec, input: Spec, target: Spec, weight: Spec, reduction: str) -> str:
+    slope = f"(input - target) / maximum(input * (1 - input), {LEAST_VARIANCE})"
+    return slope_text(_weighed_text(slope, weight), input, target, reduction)
+
+
 def _bce_target(g: Tensor, input: Any, weight: Any, reduction: str) -> Tensor:
     yes, no = (apply(_bce, input, t, weight, reduction="none") for t in (1.0, 0.0))
     return g * (yes - no) * scale(reduction, yes.size)
@@ -106,6 +115,7 @@ _bce_grad: Op = Op(
         _bce_grad_target,
         lambda g2, g, input, target, reduction: apply(_bce_grad, g2 * g, input, target, None, reduction=reduction),
     ),
+    scalar=_bce_grad_scalar,
     samples=(
         sample(Real(), _P, _T, None, reduction="mean"),
         sample(Real((3, 4)), _P, _T, _WEIGHTS, reduction="none"),
@@ -166,6 +176,13 @@ def _logits_forward(
     return reduced(_weighed(each, weight), reduction, dtype, out)
 
 
+def _logits_scalar(input: Spec, target: Spec, weight: Spec, pos_weight: Spec, reduction: str) -> str | None:
+    yes = _weighed_text("target * (rest + (above - input))", pos_weight, "pos_weight")
+    each = _weighed_text(f"{yes} + (1 - target) * (rest + above)", weight)
+    text = f"rest = log1p(exp(-abs(input)))\nabove = maximum(input, 0)\n{each}"
+    return text if reduction == "none" else None
+
+
 def _logits_grad_forward(
     xp: Any, g: Array, input: Array, target: Array, weight: Array, pos_weight: Array,
     *, reduction: str, out: Array | None = None,
@@ -176,6 +193,11 @@ def _logits_grad_forward(
     slope = p - t if pos_weight is None else p * (1 - t) - (1 - p) * (t * pos_weight)
     slope = xp.asarray(_weighed(slope, weight))
     return times(xp, slope, g, scale(reduction, slope.size), dtype, out)
+
+
+def _logits_grad_scalar(g: Spec, input: Spec, target: Spec, weight: Spec, pos_weight: Spec, reduction: str) -> str:
+    slope = "p - target" if pos_weight.absent else "p * (1 - target) - (1 - p) * (target * pos_weight)"
+    return "p = sigmoid(input)\n" + slope_text(_weighed_text(slope, weight), input, target, reduction)
 
 
 def _logits_target(g: Tensor, input: Any, weight: Any, pos_weight: Any, reduction: str) -> Tensor:
@@ -232,6 +254,7 @@ _logits_grad: Op = Op(
         ),
         _logits_grad_pos_weight,
     ),
+    scalar=_logits_grad_scalar,
     samples=(
         sample(Real(), _X, _T, None, None, reduction="mean"),
         sample(Real((3, 4)), _X, _T, _WEIGHTS, Real((3, 1), 0.5, 2), reduction="none"),
@@ -254,6 +277,7 @@ _logits: Op = Op(
         _logits_weight,
         _logits_pos_weight,
     ),
+    scalar=_logits_scalar,
     samples=(
         sample(_X, _T, None, None, reduction="mean"),
         sample(_X, _T, _WEIGHTS, Real((3, 1), 0.5, 2), reduction="none"),

@@ -14,7 +14,7 @@ from gradflow.launch import THREADS, Launch, Tickets, blocks_over, flat
 from gradflow.op import Spec, SpecRule
 from gradflow.ops.precision import float_dtype, stored
 from gradflow.ops.teams import alike, partial_sums
-from gradflow.shapes import Shape, broadcast
+from gradflow.shapes import Shape, broadcast, size_of
 
 Array = Any
 REDUCTIONS = ("mean", "sum", "none")
@@ -45,6 +45,16 @@ def times(xp: Any, slope: Array, g: Array, factor: float, dtype: DType, out: Arr
     """``slope * g * factor``; ``g`` has the shape of the slope or is one number, and ``slope`` is used up."""
     slope = xp.multiply(slope, xp.multiply(g, factor, dtype=slope.dtype), out=slope)
     return stored(slope, dtype, out)
+
+
+def each_loss(text: str) -> Callable[..., str | None]:
+    """The ``scalar`` of a loss that is ``text`` for each element: there is one where nothing is added up."""
+    return lambda *specs, reduction, **attrs: text if reduction == "none" else None
+
+
+def slope_text(slope: str, input: Spec, target: Spec, reduction: str) -> str:
+    """The formula of such a loss's gradient, as ``times`` computes it from ``slope``."""
+    return f"({slope}) * (g * {scale(reduction, size_of(input.shape or target.shape))})"
 
 
 def common_shape(name: str, input: Spec, target: Spec) -> Shape:

@@ -9,7 +9,18 @@ from gradflow.dtypes import DType
 from gradflow.errors import ArgumentError
 from gradflow.op import Op
 from gradflow.ops.comparison import less_equal
-from gradflow.ops.loss import REDUCTIONS, launch_slope, launch_sum, loss_spec, reduced, scale, slope_spec, times
+from gradflow.ops.loss import (
+    REDUCTIONS,
+    each_loss,
+    launch_slope,
+    launch_sum,
+    loss_spec,
+    reduced,
+    scale,
+    slope_spec,
+    slope_text,
+    times,
+)
 from gradflow.ops.precision import precision, room
 from gradflow.samples import Real, Sample, sample
 from gradflow.shapes import Shape
@@ -85,6 +96,7 @@ _mse_grad: Op = Op(
         lambda g2, g, reduction: g2 * g * (2 * scale(reduction, g2.size)),
         lambda g2, g, reduction: g2 * g * (-2 * scale(reduction, g2.size)),
     ),
+    scalar=lambda g, *both, reduction: slope_text("2 * (input - target)", *both, reduction),
     samples=tuple(map(_with_g, _MSE_SAMPLES)),
     workloads=(_with_g(_LARGE),),
 )
@@ -98,6 +110,7 @@ _mse_loss = Op(
         lambda g, input, target, reduction: apply(_mse_grad, g, input, target, reduction=reduction),
         lambda g, input, target, reduction: -apply(_mse_grad, g, input, target, reduction=reduction),
     ),
+    scalar=each_loss("d = input - target\nd * d"),
     samples=(*_MSE_SAMPLES, sample(Real((7,)), 0.5, reduction="mean")),
     workloads=(_LARGE,),
 )
@@ -145,6 +158,7 @@ _l1_grad: Op = Op(
         None,
         None,
     ),
+    scalar=lambda g, *both, reduction: slope_text("sign(input - target)", *both, reduction),
     samples=tuple(map(_with_g, _L1_SAMPLES)),
 )
 
@@ -156,6 +170,7 @@ _l1_loss = Op(
         lambda g, input, target, reduction: apply(_l1_grad, g, input, target, reduction=reduction),
         lambda g, input, target, reduction: -apply(_l1_grad, g, input, target, reduction=reduction),
     ),
+    scalar=each_loss("abs(input - target)"),
     samples=_L1_SAMPLES,
 )
 
@@ -235,6 +250,9 @@ _huber_grad: Op = Op(
         _huber_curvature,
         lambda g2, g, input, target, delta, reduction: -_huber_curvature(g2, g, input, target, delta, reduction),
     ),
+    scalar=lambda g, *both, delta, reduction: slope_text(
+        "maximum(minimum(input - target, delta), -delta)", *both, reduction
+    ),
     samples=tuple(map(_with_g, _HUBER_SAMPLES)),
 )
 
@@ -250,5 +268,6 @@ _huber_loss = Op(
             -apply(_huber_grad, g, input, target, delta=delta, reduction=reduction)
         ),
     ),
+    scalar=each_loss("d = abs(input - target)\nnear = minimum(d, delta)\n(d - 0.5 * near) * near"),
     samples=_HUBER_SAMPLES,
 )

@@ -8,7 +8,7 @@ from gradflow.dispatch import apply
 from gradflow.dtypes import DType
 from gradflow.op import Op, Spec
 from gradflow.ops.class_labels import over_classes
-from gradflow.ops.loss import check_reduction, reduced, scale
+from gradflow.ops.loss import check_reduction, each_loss, reduced, scale
 from gradflow.ops.precision import float_dtype, precision, room, stored
 from gradflow.ops.softmax import log_softmax, softmax
 from gradflow.samples import Real, sample
@@ -54,6 +54,21 @@ def _soft_grad_forward(
     return by_row(xp, z, dtype, out)
 
 
+_SOFT = """
+z = logits - row_max(logits)
+log(row_sum(exp(z))) * row_sum(shares) - row_sum(z * shares)
+"""
+
+
+def _soft_grad_scalar(g: Spec, logits: Spec, shares: Spec, reduction: str) -> str | None:
+    if g.shape:  # a number for each row would stand for columns
+        return None
+    return f"""
+e = exp(logits - row_max(logits))
+(e * (row_sum(shares) / row_sum(e)) - shares) * (g * {scale(reduction, logits.shape[0])})
+"""
+
+
 def _soft_spec(logits: Spec, shares: Spec, reduction: str) -> Spec:
     check_reduction("cross_entropy", reduction)
     return Spec(logits.shape[:1] if reduction == "none" else (), float_dtype(logits.dtype, shares.dtype))
@@ -90,6 +105,7 @@ _soft_grad: Op = Op(
         lambda g2, g, logits, shares, reduction: curvature(g2, g, logits, shares) * scale(reduction, logits.shape[0]),
         lambda g2, g, logits, reduction: over_classes(g) * along(g2, logits) * scale(reduction, logits.shape[0]),
     ),
+    scalar=_soft_grad_scalar,
     samples=(
         sample(Real(), _LOGITS, _SHARES, reduction="mean"),
         sample(Real((4,)), _LOGITS, _SHARES, reduction="none"),
@@ -105,6 +121,7 @@ _soft_cross_entropy: Op = Op(
         lambda g, logits, shares, reduction: apply(_soft_grad, g, logits, shares, reduction=reduction),
         lambda g, logits, reduction: by_shares(g, logits) * scale(reduction, logits.shape[0]),
     ),
+    scalar=each_loss(_SOFT),
     samples=(
         sample(_LOGITS, _SHARES, reduction="mean"),
         sample(_LOGITS, _SHARES, reduction="sum"),

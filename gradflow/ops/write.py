@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from gradflow.dispatch import apply
+from gradflow.dtypes import is_floating
 from gradflow.errors import ShapeError
 from gradflow.op import Op, Spec
 from gradflow.samples import Real, sample
@@ -61,7 +65,22 @@ def _multiply_forward(xp: Any, x: Any, other: Any) -> None:
     xp.multiply(x, other, out=x, casting="same_kind")
 
 
+def _to_floats(text: str) -> Callable[..., str | None]:
+    return lambda x, other: text if is_floating(np.dtype(x.dtype)) else None
+
+
 _WRITES = (sample(Real((3, 4)), Real((4,))), sample(Real((0, 4)), 2.0), sample(Real(()), 2.0))
-_copy_ = Op(name="copy_", forward=_copy_forward, spec=_fits, mutates=(0,), samples=_WRITES)
-_add_ = Op(name="add_", forward=_add_forward, spec=_fits, mutates=(0,), samples=_WRITES)
-_multiply_ = Op(name="multiply_", forward=_multiply_forward, spec=_fits, mutates=(0,), samples=_WRITES)
+_copy_ = Op(
+    name="copy_", forward=_copy_forward, spec=_fits, scalar=_to_floats("x = source"), mutates=(0,), samples=_WRITES
+)
+_add_ = Op(
+    name="add_", forward=_add_forward, spec=_fits, scalar=_to_floats("x = x + other"), mutates=(0,), samples=_WRITES
+)
+_multiply_ = Op(
+    name="multiply_",
+    forward=_multiply_forward,
+    spec=_fits,
+    scalar=_to_floats("x = x * other"),
+    mutates=(0,),
+    samples=_WRITES,
+)

@@ -26,7 +26,9 @@ _SHAPES = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Constant
 
 
 class Formula(NamedTuple):
-    """Assignments in order, and after them the result, None if the assignments are all.
+    """Assignments in order, and after them the result: what the op returns, or writes over its first input.
+
+    Of an op that writes over several inputs there is no result (None), and it assigns to their names.
 
     Expressions are Python's own syntax trees, of the nodes that ``parse`` lets through: + - * / **, unary minus,
     comparisons of two, & | ~ of conditions, numbers, names and calls of FUNCTIONS and REDUCTIONS.

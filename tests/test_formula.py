@@ -43,12 +43,13 @@ def named(op, sample, inputs):
 def results(op, sample, inputs, dtype):
     """By name, what the formula makes of ``inputs``, and what the op does."""
     formula, values = parse(text_of(op, sample, inputs)), named(op, sample, inputs)
-    found = assigned(formula, values, dtype) if op.mutates else {"out": evaluate(formula, values, dtype)}
+    found = assigned(formula, values, dtype) if formula.result is None else [evaluate(formula, values, dtype)]
     with np.errstate(all="ignore"):
         out = call(op, inputs, sample)
-    written = [i for i in op.mutated(len(inputs)) if inputs[i] is not None]
-    expected = {op.input_names[i]: inputs[i].data for i in written} if op.mutates else {"out": out.data}
-    return {name: (found[name], expected[name]) for name in expected}
+    if formula.result is not None:
+        return {"out": (*found, out.data)}
+    written = [i for i in op.mutates if inputs[i] is not None]
+    return {op.input_names[i]: (found[op.input_names[i]], inputs[i].data) for i in written}
 
 
 def assert_same(op, sample, inputs, dtype):
@@ -88,10 +89,13 @@ def test_a_formula_reads_inputs_that_are_there_numbers_and_its_own_lines(op, sam
         assert set(names(expression)) <= known
         assert name != COLUMN and name not in sample.attrs
         known.add(name)
-    assert (formula.result is None) == bool(op.mutates)
+    over = {name for name, _ in formula.assignments} & set(op.input_names)
     if formula.result is not None:
         assert set(names(formula.result)) <= known
-        assert not {name for name, _ in formula.assignments} & set(op.input_names), "a pure op writes over no input"
+        assert not over
+        assert op.mutates in ((), (0,))
+    else:
+        assert over == {op.input_names[i] for i in op.mutates if inputs[i] is not None}
 
 
 def test_every_elementwise_op_has_a_formula():

@@ -79,7 +79,7 @@ _clip_by_norm = Op(
     forward=_clip_by_norm_forward,
     cuda=in_pieces("clip_by_norm", 1, 2, lambda max_norm: (max_norm,)),
     spec=lambda x, norm, max_norm: None,
-    scalar="factor = minimum(max_norm / (norm + 1e-6), 1)\nx = x * factor",
+    scalar="factor = minimum(max_norm / (norm + 1e-6), 1)\nx * factor",
     mutates=(0,),
     samples=tuple(sample(Real(shape, 0.5, 1.0), Real((), 2.0, 3.0), max_norm=1.0) for shape in [(7,), (3, 4), (0, 2)]),
     workloads=(sample(Real((1 << 17,), 0.5, 1.0), Real((), 2.0, 3.0), max_norm=1.0),),

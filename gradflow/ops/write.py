@@ -70,17 +70,13 @@ def _to_floats(text: str) -> Callable[..., str | None]:
 
 
 _WRITES = (sample(Real((3, 4)), Real((4,))), sample(Real((0, 4)), 2.0), sample(Real(()), 2.0))
-_copy_ = Op(
-    name="copy_", forward=_copy_forward, spec=_fits, scalar=_to_floats("x = source"), mutates=(0,), samples=_WRITES
-)
-_add_ = Op(
-    name="add_", forward=_add_forward, spec=_fits, scalar=_to_floats("x = x + other"), mutates=(0,), samples=_WRITES
-)
+_copy_ = Op(name="copy_", forward=_copy_forward, spec=_fits, scalar=_to_floats("source"), mutates=(0,), samples=_WRITES)
+_add_ = Op(name="add_", forward=_add_forward, spec=_fits, scalar=_to_floats("x + other"), mutates=(0,), samples=_WRITES)
 _multiply_ = Op(
     name="multiply_",
     forward=_multiply_forward,
     spec=_fits,
-    scalar=_to_floats("x = x * other"),
+    scalar=_to_floats("x * other"),
     mutates=(0,),
     samples=_WRITES,
 )

@@ -108,3 +108,15 @@ def test_a_call_without_a_formula_says_so():
     power: Op = gf.op.OPS["power"]
     assert power.scalar_for((x, x), {}) is None
     assert power.scalar_for((Spec((3,), gf.float32), Spec((), int)), {}) == "a ** b"
+
+
+@pytest.mark.parametrize(("op", "sample"), [case for case in CASES if "found_inf" in case.values[0].input_names])
+def test_a_formula_skips_the_step_whose_gradients_are_not_finite(op, sample):
+    inputs = operands(sample)
+    if inputs[-1] is None:
+        inputs[-1] = gf.tensor(0.0)
+    inputs[-1].data[...] = 1
+    inputs[op.input_names.index("g")].data[...] = math.nan
+    before = inputs[0].data.copy()
+    assert_same(op, sample, inputs, "float64")
+    np.testing.assert_array_equal(inputs[0].data, before)

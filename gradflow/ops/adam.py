@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gradflow.op import Op
+from gradflow.op import Op, Spec
 from gradflow.ops.pieces import Arguments, apply_all, in_pieces, joined
-from gradflow.ops.update import FINITE, alike, chunks, counter, descent, skipped
+from gradflow.ops.update import FINITE, alike, chunks, counter, descent, descent_text, skipped, unless_skipped
 from gradflow.samples import Real, sample
 
 
@@ -88,6 +88,25 @@ def _adam_loop(
         p[i] = shrink * old - scale * (first / (np.sqrt(second) + e))
 
 
+def _adam_scalar(
+    p: Spec, g: Spec, m: Spec, v: Spec, v_max: Spec, step: Spec, lr: Spec, found_inf: Spec,
+    *, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool,
+) -> str:  # fmt: skip
+    old = "p * (1 - lr * weight_decay)" if decoupled and weight_decay else "p"
+    text = f"""
+step = step + 1
+root = sqrt(1 - beta2 ** step)
+scale = lr * root / (1 - beta1 ** step)
+small = eps * root
+down = {descent_text(0.0 if decoupled else weight_decay, maximize)}
+m = beta1 * m + {1 - beta1} * down
+v = beta2 * v + {1 - beta2} * (down * down)
+{"" if v_max.absent else "v_max = maximum(v_max, v)"}
+p = {old} - scale * (m / (sqrt({"v" if v_max.absent else "v_max"}) + small))
+"""
+    return unless_skipped(text, found_inf, "step", "m", "v", "v_max", "p")
+
+
 def _numbers(
     beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool
 ) -> tuple[float, ...]:
@@ -103,6 +122,7 @@ _adam_update = Op(
     cuda=in_pieces("adam_update", 5, 8, _numbers, counted=True),
     spec=alike,
     mutates=(0, 2, 3, 4, 5),
+    scalar=_adam_scalar,
     samples=tuple(
         sample(
             Real((7,)), Real((7,)), Real((7,)), Real((7,), 0.1, 1.0), Real((7,), 0.05, 0.06) if amsgrad else None,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gradflow.op import Op
+from gradflow.op import Op, Spec
 from gradflow.ops.pieces import Arguments, apply_all, in_pieces, joined
-from gradflow.ops.update import FINITE, alike, chunks, counter, skipped
+from gradflow.ops.update import FINITE, alike, chunks, counter, descent_text, skipped, unless_skipped
 from gradflow.samples import Real, sample
 
 
@@ -61,6 +61,20 @@ def _lion_loop(
         p[i] = shrink * old - rate * np.sign(b1 * moment + c1 * down)
 
 
+def _lion_scalar(
+    p: Spec, g: Spec, m: Spec, step: Spec, lr: Spec, found_inf: Spec,
+    *, beta1: float, beta2: float, weight_decay: float, maximize: bool,
+) -> str:  # fmt: skip
+    text = f"""
+step = step + 1
+shrink = 1 - lr * weight_decay
+down = {descent_text(0.0, maximize)}
+p = shrink * p - lr * sign(beta1 * m + {1 - beta1} * down)
+m = beta2 * m + {1 - beta2} * down
+"""
+    return unless_skipped(text, found_inf, "step", "p", "m")
+
+
 def _numbers(beta1: float, beta2: float, weight_decay: float, maximize: bool) -> tuple[float, ...]:
     return beta1, 1 - beta1, beta2, 1 - beta2, weight_decay, -1 if maximize else 1
 
@@ -72,6 +86,7 @@ _lion_update = Op(
     cuda=in_pieces("lion_update", 3, 6, _numbers),
     spec=alike,
     mutates=(0, 2, 3),
+    scalar=_lion_scalar,
     samples=tuple(
         sample(
             Real((7,)), Real((7,)), Real((7,)), counter(step), counter(0.1), found,

@@ -96,7 +96,7 @@ _mse_grad: Op = Op(
         lambda g2, g, reduction: g2 * g * (2 * scale(reduction, g2.size)),
         lambda g2, g, reduction: g2 * g * (-2 * scale(reduction, g2.size)),
     ),
-    scalar=lambda g, *both, reduction: slope_text("2 * (input - target)", *both, reduction),
+    scalar=lambda g, input, target, reduction: slope_text("2 * (input - target)", input, target, reduction),
     samples=tuple(map(_with_g, _MSE_SAMPLES)),
     workloads=(_with_g(_LARGE),),
 )
@@ -158,7 +158,7 @@ _l1_grad: Op = Op(
         None,
         None,
     ),
-    scalar=lambda g, *both, reduction: slope_text("sign(input - target)", *both, reduction),
+    scalar=lambda g, input, target, reduction: slope_text("sign(input - target)", input, target, reduction),
     samples=tuple(map(_with_g, _L1_SAMPLES)),
 )
 
@@ -250,8 +250,8 @@ _huber_grad: Op = Op(
         _huber_curvature,
         lambda g2, g, input, target, delta, reduction: -_huber_curvature(g2, g, input, target, delta, reduction),
     ),
-    scalar=lambda g, *both, delta, reduction: slope_text(
-        "maximum(minimum(input - target, delta), -delta)", *both, reduction
+    scalar=lambda g, input, target, delta, reduction: slope_text(
+        "maximum(minimum(input - target, delta), -delta)", input, target, reduction
     ),
     samples=tuple(map(_with_g, _HUBER_SAMPLES)),
 )

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gradflow.op import Op
+from gradflow.op import Op, Spec
 from gradflow.ops.pieces import Arguments, apply_all, in_pieces, joined
-from gradflow.ops.update import FINITE, alike, chunks, counter, descent, skipped
+from gradflow.ops.update import FINITE, alike, chunks, counter, descent, descent_text, skipped, unless_skipped
 from gradflow.samples import Real, sample
 
 
@@ -87,6 +87,23 @@ def _rmsprop_loop(
         p[i] = old - rate * down
 
 
+def _rmsprop_scalar(
+    p: Spec, g: Spec, square: Spec, velocity: Spec, mean: Spec, step: Spec, lr: Spec, found_inf: Spec,
+    *, alpha: float, eps: float, weight_decay: float, momentum: float, maximize: bool,
+) -> str:  # fmt: skip
+    text = f"""
+step = step + 1
+down = {descent_text(weight_decay, maximize)}
+square = alpha * square + {1 - alpha} * (down * down)
+{"" if mean.absent else f"mean = alpha * mean + {1 - alpha} * down"}
+spread = {"square" if mean.absent else "maximum(square - mean * mean, 0)"}
+direction = down / (sqrt(spread) + eps)
+{"" if velocity.absent else "velocity = momentum * velocity + direction"}
+p = p - lr * {"direction" if velocity.absent else "velocity"}
+"""
+    return unless_skipped(text, found_inf, "step", "square", "mean", "velocity", "p")
+
+
 def _numbers(alpha: float, eps: float, weight_decay: float, momentum: float, maximize: bool) -> tuple[float, ...]:
     return alpha, 1 - alpha, eps, weight_decay, momentum, -1 if maximize else 1
 
@@ -98,6 +115,7 @@ _rmsprop_update = Op(
     cuda=in_pieces("rmsprop_update", 5, 8, _numbers),
     spec=alike,
     mutates=(0, 2, 3, 4, 5),
+    scalar=_rmsprop_scalar,
     samples=tuple(
         sample(
             Real((7,)), Real((7,)), Real((7,), 1.0, 2.0), Real((7,)) if momentum else None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gradflow.op import Op
+from gradflow.op import Op, Spec
 from gradflow.ops.pieces import Arguments, apply_all, in_pieces, joined
-from gradflow.ops.update import FINITE, alike, chunks, counter, descent, skipped
+from gradflow.ops.update import FINITE, alike, chunks, counter, descent, descent_text, skipped, unless_skipped
 from gradflow.samples import Real, sample
 
 
@@ -74,6 +74,22 @@ def _sgd_loop(
         p[i] = old - rate * down
 
 
+def _sgd_scalar(
+    p: Spec, g: Spec, velocity: Spec, step: Spec, lr: Spec, found_inf: Spec,
+    *, momentum: float, dampening: float, nesterov: bool, weight_decay: float, maximize: bool,
+) -> str:  # fmt: skip
+    direction = "down + momentum * velocity" if nesterov else "velocity"
+    moving = f"velocity = where(first, down, momentum * velocity + {1 - dampening} * down)"
+    text = f"""
+first = step == 0
+step = step + 1
+down = {descent_text(weight_decay, maximize)}
+{"" if velocity.absent else moving}
+p = p - lr * ({"down" if velocity.absent else direction})
+"""
+    return unless_skipped(text, found_inf, "step", "velocity", "p")
+
+
 def _numbers(
     momentum: float, dampening: float, nesterov: bool, weight_decay: float, maximize: bool
 ) -> tuple[float, ...]:
@@ -88,6 +104,7 @@ _sgd_update = Op(
     cuda=in_pieces("sgd_update", 3, 6, _numbers, counted=True),
     spec=alike,
     mutates=(0, 2, 3),
+    scalar=_sgd_scalar,
     samples=tuple(
         sample(
             Real((7,)), Real((7,)), Real((7,)) if momentum else None, counter(step), counter(0.1), found,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,6 +47,19 @@ def descent(xp: Any, p: Array, g: Array, weight_decay: float, maximize: bool) ->
     if maximize:
         g = xp.negative(g)
     return xp.add(xp.multiply(p, weight_decay), g) if weight_decay else g
+
+
+def descent_text(weight_decay: float, maximize: bool) -> str:
+    """The same in the words of formulas, of ``p`` and ``g``."""
+    return ("-g" if maximize else "g") + (" + weight_decay * p" if weight_decay else "")
+
+
+def unless_skipped(text: str, found_inf: Spec, *written: str) -> str:
+    """The formula ``text``, whose lines give the inputs ``written`` new values, with a way out for skipped steps."""
+    if found_inf.absent:
+        return text
+    names = "|".join(written)
+    return re.sub(rf"^({names}) = (.*)$", r"\1 = where(found_inf != 0, \1, \2)", text, flags=re.MULTILINE)
 
 
 def skipped(found_inf: Array | None) -> bool:

@@ -114,6 +114,7 @@ from gradflow.tensor import Tensor, tensor
 
 if _TYPE_CHECKING:
     from gradflow import cuda, data, nn, optim, serialize, testing, train
+    from gradflow.backend.native.threads import get_num_threads, set_num_threads
     from gradflow.explanation import explain
     from gradflow.ops import random
     from gradflow.ops.einsum import einsum
@@ -189,6 +190,7 @@ __all__ = [
     "gelu",
     "get_default_dtype",
     "get_float32_matmul_precision",
+    "get_num_threads",
     "greater",
     "greater_equal",
     "hardtanh",
@@ -252,6 +254,7 @@ __all__ = [
     "serialize",
     "set_default_dtype",
     "set_float32_matmul_precision",
+    "set_num_threads",
     "sigmoid",
     "sign",
     "silu",
@@ -302,6 +305,7 @@ _LATER = {
     "explain": "gradflow.explanation:explain",
     "eye": "gradflow.ops.ranges:eye",
     "gelu": "gradflow.ops.gelu:gelu",
+    "get_num_threads": "gradflow.backend.native.threads:get_num_threads",
     "linspace": "gradflow.ops.ranges:linspace",
     "manual_seed": "gradflow.ops.generator:manual_seed",
     "nn": "gradflow.nn",
@@ -309,6 +313,7 @@ _LATER = {
     "profile": "gradflow.profiling:profile",
     "random": "gradflow.ops.random",
     "serialize": "gradflow.serialize",
+    "set_num_threads": "gradflow.backend.native.threads:set_num_threads",
     "split": "gradflow.ops.join:split",
     "stack": "gradflow.ops.join:stack",
     "testing": "gradflow.testing",

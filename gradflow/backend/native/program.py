@@ -22,8 +22,8 @@ Work = Any
 class Program:
     """``works`` one after the other, compiled, on memory that ``address_of`` knows: arrays that stay where they are.
 
-    Work is a Loop, a Gemm for which ``multiplies`` is true, or a CrossEntropy. The program keeps ``works`` alive; the
-    memory behind the addresses is the caller's. Raises RuntimeError if LLVM fails, ImportError without llvmlite.
+    Work is a Loop, a Gemm for which ``multiplies`` is true, a CrossEntropy or a Function. The program keeps ``works``
+    alive; the memory behind the addresses is the caller's. Raises RuntimeError if LLVM fails, ImportError without llvmlite.
     """
 
     def __init__(self, works: Sequence[Work], address_of: Callable[[Any], int]) -> None:
@@ -83,6 +83,8 @@ class Program:
 
 
 def _functions(work: Work) -> tuple[Function, ...]:
+    if isinstance(work, Function):
+        return (work,)
     if isinstance(work, Gemm):
         return (product(work, pool().threads),)
     from gradflow.backend.native.emit import functions  # makes much of what a program of products alone needs not
@@ -102,7 +104,9 @@ class _Memory:
     def __init__(self, functions: list[tuple[int, Function]]) -> None:
         places: dict[int, int] = {}
         used: dict[int, int] = {}  # by each work
-        self._kept = [x for _, function in functions for x in function.arrays if isinstance(x, Scratch)]  # with their ids
+        self._kept = [
+            x for _, function in functions for x in function.arrays if isinstance(x, Scratch)
+        ]  # with their ids
         for work, function in functions:
             for x in function.arrays:
                 if isinstance(x, Scratch) and id(x) not in places:

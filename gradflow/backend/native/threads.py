@@ -16,7 +16,7 @@ from gradflow.backend.native.blas import blas
 from gradflow.errors import ArgumentError
 
 LIMIT = 256
-SPIN = 50e-6  # seconds for which a worker looks for more before it sleeps: longer than what is between two programs
+SPIN = 100e-6  # seconds for which a worker looks for more before it sleeps: longer than what is between two programs
 # of a step, and too short to be felt by other processes
 
 # the memory that kernels/runtime.ll describes, in words of 8 bytes

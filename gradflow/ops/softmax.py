@@ -210,7 +210,7 @@ def _logsumexp_scalar(x: Spec, *, axes: Axes, keepdims: bool) -> str | None:
     return f"""
 largest = row_max(x)
 total = row_sum(exp(x - minimum(maximum(largest, {-finite}), {finite})))
-log(maximum(total, 1)) + largest
+log(total) + largest
 """
 
 

@@ -115,6 +115,7 @@ from gradflow.tensor import Tensor, tensor
 if _TYPE_CHECKING:
     from gradflow import cuda, data, nn, optim, serialize, testing, train
     from gradflow.backend.native.threads import get_num_threads, set_num_threads
+    from gradflow.compiler import compile
     from gradflow.explanation import explain
     from gradflow.ops import random
     from gradflow.ops.einsum import einsum
@@ -154,6 +155,7 @@ __all__ = [
     "broadcast_to",
     "ceil",
     "clip",
+    "compile",
     "concat",
     "cos",
     "cosh",
@@ -302,6 +304,7 @@ _LATER = {
     "cuda": "gradflow.cuda",
     "data": "gradflow.data",
     "einsum": "gradflow.ops.einsum:einsum",
+    "compile": "gradflow.compiler:compile",
     "explain": "gradflow.explanation:explain",
     "eye": "gradflow.ops.ranges:eye",
     "gelu": "gradflow.ops.gelu:gelu",

@@ -26,12 +26,14 @@ class Mutations:
 
     def note(self, op: Op, arrays: Sequence[Any]) -> None:
         """``op`` wrote to ``arrays``."""
+        self.wrote(op.name, [backend_of(array).memory_of(array) for array in arrays if array is not None])
+
+    def wrote(self, writer: str, places: Iterable[tuple[int, int]]) -> None:
+        """``writer`` wrote to the memory between the addresses of each of ``places``."""
         self.epoch += 1
-        for array in arrays:
-            if array is not None:
-                key = backend_of(array).memory_of(array)
-                self.log.pop(key, None)
-                self.log[key] = (self.epoch, op.name)
+        for key in places:
+            self.log.pop(key, None)
+            self.log[key] = (self.epoch, writer)
         while len(self.log) > self.LIMIT:
             self.forgotten, _ = self.log.pop(next(iter(self.log)))
 

@@ -104,20 +104,26 @@ class Call:
         return "action" if self.op is None else self.op.name
 
 
+class Argument(NamedTuple):
+    """Stands for the tensor that is argument ``number`` of a call, whichever that is."""
+
+    number: int
+
+
 class Effect(NamedTuple):
     """What the step leaves as the gradient of a leaf: ``kind`` is "none", "slot" or "value"."""
 
-    leaf: Any  # a Tensor, or the number of the argument that is the leaf
+    leaf: Any  # a Tensor, or an Argument
     kind: str
     value: Value | None = None
 
 
 @dataclass(eq=False, slots=True)
 class Program:
-    """The calls of a step, what it returns (a tree with values in the place of tensors), and the gradients it leaves."""
+    """The calls of a step, the tensors that it returns, and the gradients that it leaves."""
 
     inputs: list[Value]
     calls: list[Call]
-    outputs: list[Any]  # values, or tensors that were there before
+    outputs: list[Any]  # values, Arguments, or tensors that were there before
     effects: list[Effect]
     storages: list[Storage]

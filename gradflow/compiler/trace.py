@@ -15,7 +15,7 @@ from gradflow.dispatch import Observer, observed_by
 from gradflow.errors import CompileError
 from gradflow.mode import mode
 from gradflow.op import Op
-from gradflow.site import Site, caller, described
+from gradflow.site import caller, described
 from gradflow.tensor import Tensor, copied
 
 UNIFORM = 1 << 20  # elements up to which what is written to is copied, should it turn out to be made in the step
@@ -29,7 +29,11 @@ class Trace(Observer):
     over many parameters are known for what they are.
     """
 
-    def __init__(self, arguments: list[Tensor]) -> None:
+    def __init__(self, arguments: list[Tensor], strict: bool = True) -> None:
+        self.arguments = arguments
+        self.strict = strict  # reads of elements are errors at once; otherwise they are noted, and the step goes on
+        self.problem: CompileError | None = None
+        self.tensors: dict[int, weakref.ref[Tensor]] = {}  # that were there before
         self.calls: list[Call] = []
         self.storages: list[Storage] = []
         self.leaves: dict[int, Tensor] = {}
@@ -43,7 +47,9 @@ class Trace(Observer):
 
     def _argument(self, x: Tensor) -> Value:
         known = self._values.get(id(x.data))
-        if known is None:
+        if known is None and x.grad_slot is not None:
+            known = self.value(x.data)  # a parameter: it lies where it lies
+        elif known is None:
             low, high = backend_of(x.data).memory_of(x.data)
             storage = self._storage(INPUT, x.data, high - low, low)
             known = self._value(x.data, storage, low)
@@ -111,8 +117,8 @@ class Trace(Observer):
     def saw(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], out: Tensor | None) -> None:
         arguments = tuple(self.value(x.data) if isinstance(x, Tensor) else x for x in inputs)
         for x in inputs:
-            if isinstance(x, Tensor) and x.requires_grad and x.is_leaf:
-                self.leaves[id(x)] = x
+            if isinstance(x, Tensor):
+                self._meet(x)
         call = Call(op, arguments, attrs, None, caller(2))
         if out is None:
             self.calls.append(call)
@@ -137,28 +143,40 @@ class Trace(Observer):
         if known.storage.origin == COMPUTED:
             self._made.append((weakref.ref(out), call))
 
+    def _meet(self, x: Tensor) -> None:
+        if x.requires_grad and x.is_leaf:
+            self.leaves[id(x)] = x
+        if self._values[id(x.data)].storage.origin == STATE and id(x) not in self.tensors:
+            self.tensors[id(x)] = weakref.ref(x)
+
     def performs(self, action: Callable[[], None]) -> None:
         self.calls.append(Call(None, action=action, site=caller(2)))
 
     def reads(self, attempt: str) -> None:
         """Someone asks for the elements of a tensor: what depends on them a replay could not know."""
-        raise CompileError(
+        problem = CompileError(
             f"gf.compile: {attempt} reads a tensor's elements inside the compiled step, at {described(caller(3))}; a "
             "replay runs no Python that could see them. Return the tensor and read it outside, choose with gf.where, "
-            "or mark the function that reads with gf.compiler.eager"
+            "or compile with fallback=True, which leaves such a step as it is"
         )
+        if self.strict:
+            raise problem
+        self.problem = self.problem or problem
 
     # ---- the end
 
-    def finish(self, outputs: list[Any]) -> Program:
-        """The program, given what the step returned: a list of tensors and other things.
+    def finish(self, outputs: list[Tensor]) -> Program:
+        """The program, given the tensors that the step returned.
 
-        Raises CompileError for a tensor that was made in the step and that something else still holds.
+        Raises CompileError if a value was read, for a tensor made in the step that something else still holds, and for
+        an argument that shares memory with what the step writes.
         """
-        wanted = [self.value(x.data) if isinstance(x, Tensor) else x for x in outputs]
-        wanted = [x if isinstance(v, Value) and v.storage.origin == STATE else v for v, x in zip(wanted, outputs)]
+        if self.problem is not None:
+            raise self.problem
+        wanted = [self._output(x) for x in outputs]
         effects = [self._effect(leaf) for leaf in self.leaves.values()]
-        self._forbid_escapes([x for x in outputs if isinstance(x, Tensor)])
+        self._forbid_escapes(outputs)
+        self._forbid_shared_arguments()
         self._values.clear()
         self._alive.clear()
         for storage in self.storages:
@@ -166,11 +184,25 @@ class Trace(Observer):
                 self._settle(storage)
         return Program(self.inputs, self.calls, wanted, [each for each in effects if each], self.storages)
 
-    def _effect(self, leaf: Tensor) -> Effect | None:
-        grad = leaf.grad
+    def persistent(self) -> list[Tensor]:
+        """The tensors that were there before, are still there, and are no gradients."""
+        gradients = {id(leaf.grad) for leaf in self.leaves.values()}
+        found = [ref() for ref in self.tensors.values()]
+        return [x for x in found if x is not None and id(x) not in gradients]
+
+    def _output(self, x: Tensor) -> Any:
+        for number, argument in enumerate(self.arguments):
+            if x is argument:
+                return Argument(number)
+        value = self.value(x.data)
+        return x if value.storage.origin == STATE else value
+
+    def _effect(self, given: Tensor) -> Effect | None:
+        grad = given.grad
+        leaf = next((Argument(i) for i, x in enumerate(self.arguments) if x is given and x.grad_slot is None), given)
         if grad is None:
             return Effect(leaf, "none")
-        if leaf.grad_slot is not None and grad.data is leaf.grad_slot.tensor.data:
+        if given.grad_slot is not None and grad.data is given.grad_slot.tensor.data:
             return Effect(leaf, "slot", self._values.get(id(grad.data)))
         known = self._values.get(id(grad.data))
         if known is not None and known.storage.origin == COMPUTED:
@@ -192,6 +224,19 @@ class Trace(Observer):
             "the compiled step has returned, by an attribute, a list or a closure; a replay would not renew it. Return "
             "it, or keep a buffer and write to it in place with buffer.copy_(x)"
         )
+
+    def _forbid_shared_arguments(self) -> None:
+        written = {value.storage for call in self.calls for value in call.writes if value.storage.origin == STATE}
+        places = [backend_of(storage.array).memory_of(storage.array) for storage in written]
+        for number, x in enumerate(self.arguments):
+            if x.grad_slot is None:
+                low, high = backend_of(x.data).memory_of(x.data)
+                if any(low < end and start < high for start, end in places):
+                    raise CompileError(
+                        f"gf.compile: argument {number}, a tensor of shape {x.shape}, shares memory with something that "
+                        "the step writes in place, which a plan could not keep apart from its other arguments; pass a "
+                        "copy, or close over it instead of passing it"
+                    )
 
     def _settle(self, storage: Storage) -> None:
         """Tell what was there before the step, which others hold too, from what was made in it."""

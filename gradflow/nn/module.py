@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, TypeVar
 
 from gradflow import dtypes
+from gradflow.changes import changes
 from gradflow.device import Device
 from gradflow.dtypes import DTypeLike
 from gradflow.errors import ArgumentError, DTypeError, GradflowError
@@ -63,6 +64,7 @@ class Module:
                     f"{type(self).__name__}: {name!r} is a {kind.__name__}, and cannot become a "
                     f"{type(value).__name__}; assign another {kind.__name__} or None"
                 )
+        changes.count += 1
         object.__setattr__(self, name, value)
 
     def register_buffer(self, name: str, value: Tensor | None, persistent: bool = True) -> None:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from gradflow import dtypes
+from gradflow.changes import changes
 from gradflow.device import Device
 from gradflow.errors import ArgumentError, StateKeyError
 from gradflow.mode import recording
@@ -72,6 +73,7 @@ class ParamGroup(MutableMapping[str, Any]):
             options = ", ".join(key for key in self.options if key != "params")
             raise StateKeyError(f"{name!r} is not an option of this group that can be set; there are {options}")
         self.options[name] = value
+        changes.count += name != "lr"
         if name == "lr":
             with recording(False):
                 for rate in self.rates.values():

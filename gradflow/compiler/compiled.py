@@ -1,0 +1,162 @@
+"""gf.compile: a function that is traced once for each signature and replayed from then on."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar, overload
+
+from gradflow.compiler.fingerprint import difference, fingerprint
+from gradflow.compiler.facts import Facts
+from gradflow.compiler.guards import Guards
+from gradflow.compiler.plan import SLOT, Plan
+from gradflow.compiler.signature import aliases, flattened, is_array, rebuilt, settings
+from gradflow.compiler.trace import Trace, tracing
+from gradflow.dispatch import observed
+from gradflow.errors import CompileError
+from gradflow.tensor import Tensor
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+PLANS = 16  # kept for one function
+
+
+class RetraceWarning(UserWarning):
+    """A compiled function is traced again and again: compiling it costs more than it gains."""
+
+
+class Compiled:
+    """What ``gf.compile`` returns: called like the function, with the function's attributes."""
+
+    def __init__(self, function: Callable[..., Any], exact: bool, fallback: bool) -> None:
+        functools.update_wrapper(self, function, updated=())
+        self.function = function
+        self.exact = exact
+        self.fallback = fallback
+        self.plans: dict[Hashable, list[Plan]] = {}
+        self.reasons: list[str] = []  # why it was traced, each time
+        self.eager: dict[Hashable, str] = {}  # signatures that are run as they are, and why
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if observed():  # by a profiler, or by the trace of a compiled function that calls this one
+            return self.function(*args, **kwargs)
+        leaves: list[Tensor] = []
+        key = flattened((args, kwargs), leaves), aliases(leaves), settings()
+        plans = self.plans.get(key, ())
+        for plan in plans:
+            if plan.verified and plan.facts.changed() is None:
+                return plan.run(leaves)
+        if key in self.eager:
+            return self.function(*args, **kwargs)
+        self.reasons.append(self._reason(key))
+        return self._traced(key, args, kwargs, leaves)
+
+    def _reason(self, key: Hashable) -> str:
+        """Why a call with the signature ``key`` is traced."""
+        plans = self.plans.get(key)
+        if plans is None:
+            return "the first call" if not self.plans else f"arguments of another kind: {key}"
+        for plan in plans:
+            changed = plan.facts.changed()
+            if changed is None:
+                return "the second call, to see whether the step does the same again"
+        return str(changed)
+
+    def _traced(self, key: Hashable, args: Any, kwargs: Any, leaves: list[Tensor]) -> Any:
+        trace, guards = Trace(leaves, strict=not self.fallback), Guards(self.function)
+        given = iter(leaves)
+        args, kwargs = rebuilt((args, kwargs), lambda _: next(given), is_array)
+        entry = {id(p): (p, p.grad is not None) for p in (*leaves, *guards.parameters())}
+        with tracing(trace):
+            result = self.function(*args, **kwargs)
+        try:
+            self._learn(key, trace, guards, entry, result)
+        except CompileError as error:
+            if not self.fallback:
+                raise
+            self.eager[key] = str(error)
+            warnings.warn(f"{error}. This signature is not compiled", RetraceWarning, stacklevel=3)
+        return result
+
+    def _learn(self, key: Hashable, trace: Trace, guards: Guards, entry: dict[int, Any], result: Any) -> None:
+        """Make a plan of ``trace``, or find that there is one."""
+        changed = guards.changed()
+        if changed is not None:
+            raise CompileError(
+                f"gf.compile: the step changed {changed.name} from {changed.was!r} to {changed.get()!r}, which a replay "
+                "would not do; keep it in a tensor that is written in place, or change it outside the step"
+            )
+        tensors: list[Tensor] = []
+        template = rebuilt(result, lambda x: (tensors.append(x), SLOT)[1], lambda x: isinstance(x, Tensor))
+        program = trace.finish(tensors)
+        leaves = {id(each.leaf) for each in program.effects}
+        facts = Facts(guards, trace.persistent(), {i: each for i, each in entry.items() if i in leaves})
+        lines = [*fingerprint(program), ("what the step returns", repr(template))]
+        plans = self.plans.setdefault(key, [])
+        for plan in plans:
+            unlike = difference(plan.lines, lines)
+            if unlike is None:
+                plan.confirm(facts)
+                return
+            if plan.facts.changed() is None and not plan.verified:
+                plans.remove(plan)
+                raise CompileError(
+                    f"gf.compile: run twice, the step did not do the same: {unlike} differs. It depends on something "
+                    "that changes from call to call and is no argument (a counter, a clock, NumPy's random numbers); "
+                    "make it an argument, or a tensor"
+                )
+        plans.append(Plan(program, template, facts, self.exact))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of the oldest plans, of more than PLANS."""
+        while sum(map(len, self.plans.values())) > PLANS:
+            oldest = next(iter(self.plans))
+            self.plans[oldest].pop(0)
+            if not self.plans[oldest]:
+                del self.plans[oldest]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.function, name)
+
+
+@overload
+def compile(function: Function, *, exact: bool = ..., fallback: bool = ...) -> Function: ...
+@overload
+def compile(*, exact: bool = ..., fallback: bool = ...) -> Callable[[Function], Function]: ...
+
+
+def compile(function: Any = None, *, exact: bool = False, fallback: bool = False) -> Any:
+    """``function``, or module, traced when it is first called and replayed as a plan from then on.
+
+    A training step, with its forward pass, ``backward``, clipping and the optimizer's step, or an inference. What it
+    does to tensors is done again in every call: fused loops, matrix products and buffers that are reused; Python's own
+    work (prints, counters) is not. Learning rates, random numbers and running statistics are tensors, and go on.
+    Arguments are tensors, arrays, containers of them and hashable values; for each combination of shapes, dtypes and
+    values there is a plan. The first two calls of a kind run the function as it is, and are compared.
+
+    With ``exact`` a replay gives the bits of the function itself; otherwise results agree within the tolerance of the
+    dtype. With ``fallback`` a step that cannot be replayed is run as it is, after a warning.
+
+    Raises CompileError, at the call, for a step whose replay would differ from it: which reads a tensor's elements,
+    keeps a tensor after it has returned, changes Python's state, or does not do the same when it is run twice.
+
+    >>> import gradflow as gf
+    >>> w = gf.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = gf.optim.SGD([w], lr=0.1)
+    >>> @gf.compile
+    ... def step(x):
+    ...     optimizer.zero_grad()
+    ...     loss = ((w * x).sum() - 1) ** 2
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> for _ in range(4):
+    ...     loss = step(gf.tensor([1.0, 1.0]))
+    >>> loss
+    tensor(0.1866)
+    """
+    if function is None:
+        return lambda each: Compiled(each, exact, fallback)
+    return Compiled(function, exact, fallback)

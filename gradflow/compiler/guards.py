@@ -1,0 +1,191 @@
+"""Guards: Python values that a step looks at, and that a plan made of it depends on."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradflow.changes import changes
+from gradflow.nn.module import Module
+from gradflow.optim.optimizer import Optimizer
+from gradflow.tensor import Tensor
+
+PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
+DEPTH = 4  # of attributes of attributes that are looked into
+SHORT = 64  # elements of a list or dict that are compared one by one; of longer ones the length
+MISSING = object()
+
+
+class Watch(NamedTuple):
+    """Something that is looked at: how it is called, how to get it, and what it was."""
+
+    name: str
+    get: Callable[[], Any]
+    was: Any
+
+    def holds(self) -> bool:
+        """Whether it is still what it was."""
+        now = self.get()
+        return now is self.was or (type(now) is type(self.was) and isinstance(now, (*PLAIN, tuple)) and now == self.was)
+
+
+class Guards:
+    """All that ``function`` looks at: captured variables, globals, attributes; modules and optimizers whole.
+
+    What a module or an optimizer holds is looked at again only if some attribute or option was set since.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.seen: set[int] = set()
+        self.optimizers: list[Optimizer] = []
+        self.modules: list[Module] = []
+        self.always: list[Watch] = []
+        self.counted: list[Watch] = []
+        self._function(function, DEPTH)
+        self.count = changes.count
+
+    def changed(self) -> Watch | None:
+        """The first thing that is not what it was; None if all are."""
+        for watch in self.always:
+            if not watch.holds():
+                return watch
+        if self.count != changes.count:
+            for watch in self.counted:
+                if not watch.holds():
+                    return watch
+            self.count = changes.count
+        return None
+
+    def parameters(self) -> Iterator[Tensor]:
+        """The parameters of its modules and optimizers."""
+        for module in self.modules:
+            yield from module.parameters()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                yield from group["params"]
+
+    # ---- what a function looks at
+
+    def _function(self, function: Any, depth: int) -> None:
+        if id(function) in self.seen or depth < 0:
+            return
+        self.seen.add(id(function))
+        if isinstance(function, functools.partial):
+            for each in (function.func, *function.args, *function.keywords.values()):
+                self._object("an argument of a partial", each, set(), depth)
+        elif isinstance(function, types.MethodType):
+            self._object("self", function.__self__, _names(function.__func__), depth)
+            self._function(function.__func__, depth)
+        elif isinstance(function, Module):
+            self._object(type(function).__name__, function, set(), depth)
+        elif isinstance(function, types.FunctionType) and not function.__module__.startswith("gradflow."):
+            self._variables(function, depth)
+        elif hasattr(function, "__wrapped__"):
+            self._function(function.__wrapped__, depth)
+
+    def _variables(self, function: types.FunctionType, depth: int) -> None:
+        names = _names(function)
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            self._watch(name, functools.partial(_contents, cell), names, depth)
+        for name in names & function.__globals__.keys():
+            self._watch(name, functools.partial(function.__globals__.get, name, MISSING), names, depth)
+        for i, default in enumerate(function.__defaults__ or ()):
+            self._object(f"default {i} of {function.__name__}", default, names, depth)
+
+    def _watch(self, name: str, get: Callable[[], Any], names: set[str], depth: int) -> None:
+        value = get()
+        if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, type)):
+            return
+        self.always.append(Watch(name, get, value))
+        self._object(name, value, names, depth)
+
+    def _object(self, name: str, value: Any, names: set[str], depth: int) -> None:
+        """Look at what can be read from ``value`` by attributes of ``names``."""
+        if isinstance(value, (*PLAIN, Tensor, np.ndarray, types.ModuleType, type)) or depth < 0:
+            return
+        if callable(value) and not isinstance(value, Module):
+            self._function(value, depth - 1)
+        if id(value) in self.seen:
+            return
+        self.seen.add(id(value))
+        if isinstance(value, Module):
+            self._module(name, value)
+        elif isinstance(value, Optimizer):
+            self._optimizer(name, value)
+        elif isinstance(value, (list, tuple, dict, set)):
+            self._container(name, value, names, depth)
+        elif not isinstance(value, types.FunctionType | types.MethodType) and hasattr(value, "__dict__"):
+            held = vars(value)
+            for each in names & held.keys():
+                self._attribute(name, held, each, names, depth)
+
+    def _attribute(self, name: str, held: dict[str, Any], each: str, names: set[str], depth: int) -> None:
+        value = held[each]
+        self.always.append(Watch(f"{name}.{each}", functools.partial(held.get, each, MISSING), value))
+        self._object(f"{name}.{each}", value, names, depth - 1)
+
+    def _container(self, name: str, value: Any, names: set[str], depth: int) -> None:
+        self.always.append(Watch(f"the length of {name}", functools.partial(len, value), len(value)))
+        if len(value) > SHORT or isinstance(value, set):
+            return
+        for key in value if isinstance(value, dict) else range(len(value)):
+            each = value[key]
+            if not isinstance(value, tuple):
+                get = functools.partial(_item, value, key)
+                self.always.append(Watch(f"{name}[{key!r}]", get, each))
+            self._object(f"{name}[{key!r}]", each, names, depth - 1)
+
+    def _module(self, name: str, module: Module) -> None:
+        self.modules.append(module)
+        for path, each in module.named_modules():
+            held = vars(each)
+            prefix = f"{name}.{path}" if path else name
+            for key, value in held.items():
+                if isinstance(value, (*PLAIN, tuple, Module, Tensor)):
+                    self.counted.append(Watch(f"{prefix}.{key}", functools.partial(held.get, key, MISSING), value))
+                elif isinstance(value, types.FunctionType):
+                    self._function(value, 1)
+            self.counted.append(Watch(f"the attributes of {prefix}", functools.partial(len, held), len(held)))
+            forward = type(each).forward
+            if isinstance(forward, types.FunctionType):
+                self._function(forward, 2)
+
+    def _optimizer(self, name: str, optimizer: Optimizer) -> None:
+        self.optimizers.append(optimizer)
+        groups = optimizer.param_groups
+        self.counted.append(Watch(f"the groups of {name}", functools.partial(len, groups), len(groups)))
+        for i, group in enumerate(groups):
+            for key, value in group.items():
+                if key not in ("lr", "params"):
+                    get = functools.partial(group.options.get, key)
+                    self.counted.append(Watch(f"{name}.param_groups[{i}][{key!r}]", get, value))
+
+
+def _names(function: Any) -> set[str]:
+    """All names that the code of ``function``, and of functions in it, mentions."""
+    return {name for code in _codes(function.__code__) for name in (*code.co_names, *code.co_freevars)}
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
+
+
+def _contents(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return MISSING
+
+
+def _item(container: Any, key: Any) -> Any:
+    try:
+        return container[key]
+    except (IndexError, KeyError):
+        return MISSING

@@ -1,0 +1,95 @@
+"""A plan: a traced step, what it depends on, and how it is run again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from gradflow.backend import backend_of, native
+from gradflow.compiler import lowering
+from gradflow.compiler.clean import cleaned, kept
+from gradflow.compiler.fingerprint import fingerprint
+from gradflow.compiler.gradients import Gradients
+from gradflow.compiler.facts import Facts
+from gradflow.compiler.memory import layout
+from gradflow.compiler.program import STATE, Argument, Program, Value
+from gradflow.compiler.replay import Replay
+from gradflow.compiler.signature import rebuilt
+from gradflow.compiler.works import Work, reference
+from gradflow.mutations import mutations
+from gradflow.tensor import Tensor
+
+
+class _Slot:
+    """Stands in a step's result for a tensor."""
+
+    def __repr__(self) -> str:
+        return "a tensor"
+
+
+SLOT = _Slot()
+
+
+class Plan:
+    """One traced run of a step, lowered: ``print`` shows it as a program.
+
+    ``exact`` plans do what eager code does, call by call; others fuse, and their results agree within the tolerance of
+    the dtype.
+    """
+
+    def __init__(self, program: Program, result: Any, facts: Facts, exact: bool) -> None:
+        self.exact = exact
+        self.facts = facts
+        self.lines = [*fingerprint(program), ("what the step returns", repr(result))]
+        self.verified = False
+        self.program = cleaned(program)
+        self.works = self._works()
+        self.layout = layout(self.works, kept(self.program))
+        self._replay = Replay(self.program, self.works, self.layout)
+        self._gradients = Gradients(program.effects)
+        self._written = self._places()
+        self._result = result
+        self._lock = threading.Lock()
+
+    def _works(self) -> list[Work]:
+        if self.exact or not native.available():
+            return [reference(call) for call in self.program.calls]
+        return lowering.lowered(self.program)
+
+    def _places(self) -> list[tuple[int, int]]:
+        """The memory from before the step that it writes to."""
+        written = {value.storage: value for call in self.program.calls for value in call.writes}
+        arrays = [storage.array for storage in written if storage.origin == STATE]
+        return [backend_of(array).memory_of(array) for array in arrays]
+
+    def confirm(self, facts: Facts) -> None:
+        """A second run of the step did the same: what was different at its start does not matter."""
+        if not self.verified:
+            before = dict((id(leaf), had) for leaf, had in self.facts.entry)
+            facts.entry = [(leaf, had) for leaf, had in facts.entry if before.get(id(leaf)) is had]
+        self.verified = True
+        self.facts = facts
+
+    def run(self, arguments: Sequence[Tensor]) -> Any:
+        """Do the step again, for other arguments of the same signature, and return what it returns."""
+        with self._lock:
+            self._gradients.prepare()
+            try:
+                self._replay.run([x.data for x in arguments])
+            except BaseException:
+                self._gradients.drop(arguments)
+                raise
+            finally:
+                mutations.wrote("a compiled step", self._written)
+            self._gradients.leave(self._replay.array, arguments)
+            outputs = [self._output(each, arguments) for each in self.program.outputs]
+        if self._result is SLOT:
+            return outputs[0]
+        given = iter(outputs)
+        return rebuilt(self._result, lambda _: next(given), lambda x: x is SLOT)
+
+    def _output(self, x: Any, arguments: Sequence[Tensor]) -> Any:
+        if isinstance(x, Value):
+            return Tensor(self._replay.array(x).copy())
+        return arguments[x.number] if isinstance(x, Argument) else x

@@ -1,0 +1,139 @@
+"""Replay on the CPU: the works of a plan on buffers of its own, neighbouring native ones as one program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from gradflow.backend import cpu, native
+from gradflow.compiler.arrays import address_of, array_at
+from gradflow.compiler.memory import ALIGNMENT, Layout
+from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, Call, Program, Storage, Value
+from gradflow.compiler.works import Action, Reference, Work
+from gradflow.op import Spec
+
+Step = Callable[[], None]
+
+
+class Replay:
+    """A program's works, bound to memory; ``run`` does them for other arguments."""
+
+    def __init__(self, program: Program, works: Sequence[Work], layout: Layout) -> None:
+        self.program = program
+        self.works = works
+        self._memory = np.empty(layout.nbytes + ALIGNMENT, np.uint8)
+        start = address_of(self._memory)
+        start += -start % ALIGNMENT
+        self._addresses: dict[Storage, int] = {}
+        for storage in program.storages:
+            if storage.origin not in (COMPUTED, INPUT):
+                self._addresses[storage] = address_of(storage.array)
+        for storage, place in layout.places.items():
+            self._addresses[storage] = start + place
+        self._inputs = [value.storage for value in program.inputs]
+        self._given: list[int] = [0] * len(self._inputs)
+        self._rebound: list[tuple[int, Any, Value]] = []  # argument, native program, value
+        self._initials = [
+            (storage.array, storage.initial)
+            for storage in program.storages
+            if storage.origin == CONSTANT and storage.initial is not None
+        ]
+        for storage in self._inputs:
+            self._addresses.setdefault(storage, start)  # until the first call
+        self.steps = [step for step, _ in self._bound()]
+
+    def run(self, arrays: Sequence[Any]) -> None:
+        """Do the works, given the arguments' arrays: of the shapes, dtypes and strides of the program's inputs."""
+        given = self._given
+        for number, array in enumerate(arrays):
+            address = array.__array_interface__["data"][0]
+            if address != given[number]:
+                self._move(number, address)
+        for array, initial in self._initials:
+            array[...] = initial
+        for step in self.steps:
+            step()
+
+    def _move(self, number: int, address: int) -> None:
+        self._given[number] = address
+        self._addresses[self._inputs[number]] = address - self.program.inputs[number].reach[0]
+        for argument, program, value in self._rebound:
+            if argument == number:
+                program.rebind(value, self.address(value))
+
+    def address(self, value: Value) -> int:
+        """Where the first element of ``value`` lies now."""
+        return self._addresses[value.storage] + value.offset
+
+    def array(self, value: Value) -> Any:
+        """The array of ``value``, as it is now."""
+        return array_at(self._addresses[value.storage], value)
+
+    # ---- binding
+
+    def _bound(self) -> Iterator[tuple[Step, tuple[Work, ...]]]:
+        """The steps, each with the works that it does."""
+        for is_native, works in groupby(self.works, _is_native):
+            if is_native:
+                group = tuple(works)
+                yield self._native(group), group
+            else:
+                for work in works:
+                    yield self._called(work), (work,)
+
+    def _native(self, works: tuple[Work, ...]) -> Step:
+        program = native.Program([work.does for work in works], self.address)
+        arguments = {storage: number for number, storage in enumerate(self._inputs)}
+        values = {id(value): value for work in works for value in (*work.reads, *work.writes)}
+        for value in values.values():
+            if value.storage in arguments:
+                self._rebound.append((arguments[value.storage], program, value))
+        run = program.run
+
+        def step() -> None:
+            stopped = run()
+            if stopped is not None:
+                self._explain(works[stopped])
+
+        return step
+
+    def _explain(self, work: Work) -> None:
+        """Raise what the call that stopped the program raises without a compiler."""
+        for call in work.calls:
+            self._reference(call)()
+        raise AssertionError(f"a native work stopped at {[call.name for call in work.calls]}, and nothing was wrong")
+
+    def _called(self, work: Work) -> Step:
+        (call,) = work.calls
+        if isinstance(work.does, Action):
+            action: Step = call.action
+            return action
+        assert isinstance(work.does, Reference)
+        if any(value.storage.origin == INPUT for value in (*work.reads, *work.writes)):
+            return lambda: self._reference(call)()
+        return self._reference(call)
+
+    def _reference(self, call: Call) -> Step:
+        """``call`` on the arrays of its values, as they are now."""
+        op = call.op
+        assert op is not None
+        arrays = [self.array(x) if isinstance(x, Value) else x for x in call.inputs]
+        if call.out is None:
+            return lambda: cpu.run(op, arrays, call.attrs, None, None)
+        out, spec = self.array(call.out), Spec(call.out.shape, call.out.dtype)
+
+        def step() -> None:
+            result = cpu.run(op, arrays, call.attrs, out, spec)
+            if result is not out:
+                out[...] = result
+
+        return step
+
+
+def _is_native(work: Work) -> bool:
+    return not isinstance(work.does, (Reference, Action))
+
+

@@ -1,0 +1,100 @@
+"""The signature of a call: which arguments are arrays, of what kind, and what the others are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradflow.backend import loaded
+from gradflow.backend.matmul_precision import get_float32_matmul_precision
+from gradflow.determinism import are_deterministic_algorithms_enabled
+from gradflow.dtypes import get_default_dtype
+from gradflow.errors import CompileError
+from gradflow.mode import mode
+from gradflow.tensor import Tensor, tensor
+
+
+def flattened(arguments: Any, leaves: list[Tensor]) -> Hashable:
+    """What ``arguments`` (nested tuples, lists, dicts and dataclasses) look like; their tensors are added to ``leaves``.
+
+    NumPy and CuPy arrays count as tensors. Raises CompileError for a value that cannot be told from another.
+    """
+    kind = type(arguments)
+    if kind is Tensor or isinstance(arguments, Tensor):
+        leaves.append(arguments)
+        array = arguments.data
+        if arguments.grad_slot is not None:  # a parameter of an optimizer: its memory is part of the plan
+            return id(arguments), id(array)
+        return array.shape, array.dtype, array.strides, arguments.requires_grad
+    if kind in _STATIC:
+        return kind, arguments
+    if isinstance(arguments, np.ndarray) or _is_on_gpu(arguments):
+        leaves.append(tensor(arguments))
+        return arguments.shape, arguments.dtype, arguments.strides, False
+    if kind in (tuple, list):
+        return kind, *[flattened(each, leaves) for each in arguments]
+    if kind is dict:
+        return kind, *[(key, flattened(each, leaves)) for key, each in arguments.items()]
+    if isinstance(arguments, tuple):  # a named one
+        return kind, *[flattened(each, leaves) for each in arguments]
+    if is_dataclass(arguments) and not isinstance(arguments, type):
+        return kind, *[flattened(getattr(arguments, each.name), leaves) for each in fields(arguments)]
+    try:
+        hash(arguments)
+    except TypeError:
+        raise CompileError(
+            f"gf.compile: an argument is a {kind.__name__}, which is neither a tensor or an array, nor a container of "
+            "them (tuple, list, dict, dataclass), nor hashable, so that a change of it would go unnoticed; pass its "
+            "tensors, or close over it"
+        ) from None
+    return kind, arguments
+
+
+_STATIC = frozenset({bool, int, float, str, bytes, type(None)})
+
+
+def rebuilt(tree: Any, leaf: Callable[[Any], Any], is_leaf: Callable[[Any], bool]) -> Any:
+    """``tree``, nested tuples, lists, dicts and dataclasses, with ``leaf`` of them in the place of leaves."""
+    if is_leaf(tree):
+        return leaf(tree)
+    kind = type(tree)
+    if kind in (tuple, list):
+        return kind(rebuilt(each, leaf, is_leaf) for each in tree)
+    if kind is dict:
+        return {key: rebuilt(each, leaf, is_leaf) for key, each in tree.items()}
+    if isinstance(tree, tuple):
+        return kind(*[rebuilt(each, leaf, is_leaf) for each in tree])
+    if is_dataclass(tree) and not isinstance(tree, type):
+        return replace(tree, **{each.name: rebuilt(getattr(tree, each.name), leaf, is_leaf) for each in fields(tree)})
+    return tree
+
+
+def is_array(x: Any) -> bool:
+    """Whether ``x`` is a tensor, or an array that counts as one."""
+    return isinstance(x, (Tensor, np.ndarray)) or _is_on_gpu(x)
+
+
+def aliases(leaves: list[Tensor]) -> Hashable:
+    """Which of ``leaves`` are the same array: None if none are."""
+    if len(leaves) < 2 or len({id(x.data) for x in leaves}) == len(leaves):
+        return None
+    first: dict[int, int] = {}
+    return tuple(first.setdefault(id(x.data), i) for i, x in enumerate(leaves))
+
+
+def settings() -> Hashable:
+    """What steers ops beside their arguments."""
+    return (
+        mode.recording,
+        get_default_dtype(),
+        get_float32_matmul_precision(),
+        are_deterministic_algorithms_enabled(),
+    )
+
+
+def _is_on_gpu(x: Any) -> bool:
+    backend = loaded()
+    return backend is not None and isinstance(x, backend.xp.ndarray)

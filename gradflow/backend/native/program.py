@@ -93,9 +93,11 @@ def _functions(work: Work) -> tuple[Function, ...]:
 
 
 def _module(functions: list[Function]) -> tuple[str, list[str]]:
-    """The text of all, each once, and their names."""
+    """The text of all, each once, and their names; what several declare is declared once."""
     texts = {function.name: function.text for function in functions}
-    return "\n".join(texts.values()), list(texts)
+    lines = "\n".join(texts.values()).splitlines()
+    declarations = dict.fromkeys(line for line in lines if line.startswith("declare "))
+    return "\n".join([*declarations, *(line for line in lines if not line.startswith("declare "))]), list(texts)
 
 
 class _Memory:

@@ -1,0 +1,80 @@
+"""How a loop is laid out: as one row where rows do not matter, in vectors of some width, and in chunks."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+from gradflow.backend.native.emit_passes import calls
+from gradflow.formula import COLUMN as COLUMN_NUMBER
+from gradflow.formula import names
+from gradflow.loop import COLUMN, COLUMN_SUM, ELEMENT, ROW, SCALAR, TOTAL, Loop, Operand
+
+CHUNK = 1 << 16  # what a chunk costs, in simple operations on elements
+CALL = 8  # what a function costs, in the same
+REGISTERS = 2  # of the processor, that a vector of ours fills: two chains of operations hide each other's latency
+WIDEST = 64  # lanes
+
+
+class Extent(NamedTuple):
+    """Vectors of ``width`` elements; chunks of ``block`` rows, or of so many columns if one row is ``cut``."""
+
+    width: int
+    chunks: int
+    block: int
+    cut: bool
+
+
+def extent(loop: Loop) -> Extent:
+    """The layout of a loop, which depends on nothing but the loop and the processor's registers."""
+    sizes = [each.dtype.itemsize for each in (*loop.operands, *loop.statements, *loop.results)]
+    width = min(WIDEST, REGISTERS * register() // max(sizes), loop.columns)
+    cost = 1 + CALL * sum(map(calls, loop.statements))
+    pieces = max(1, loop.rows * loop.columns * cost // CHUNK)
+    if loop.rows > 1 or not flat(loop):
+        block = -(-loop.rows // min(pieces, loop.rows))
+        return Extent(width, -(-loop.rows // block), block, False)
+    vectors = loop.columns // width
+    block = -(-vectors // pieces)
+    chunks = -(-vectors // block)
+    rest = loop.columns % width and chunks > 1  # a chunk of its own for what does not fill a vector
+    return Extent(width, chunks + bool(rest), block * width, True)
+
+
+@cache
+def register() -> int:
+    """Bytes in a vector register of this processor."""
+    from llvmlite import binding
+
+    features = binding.get_host_cpu_features()
+    return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
+
+
+def flattened(loop: Loop) -> Loop:
+    """``loop`` as one row, if no value of it is for a row or a column."""
+    if loop.columns == 1:
+        loop = _of_one_column(loop)
+    if flat(loop):
+        return loop._replace(rows=1, columns=loop.rows * loop.columns)
+    return loop
+
+
+def flat(loop: Loop) -> bool:
+    """Whether nothing in ``loop`` is per row or column, so that its elements may be cut anywhere."""
+    kinds = {each.kind for each in (*loop.operands, *loop.results)}
+    if loop.rows > 1 and (kinds & {ROW, COLUMN} or any(COLUMN_NUMBER in names(s.expression) for s in loop.statements)):
+        return False
+    return not kinds & {COLUMN_SUM} and all(each.over is None for each in loop.statements)
+
+
+def _of_one_column(loop: Loop) -> Loop:
+    """Rows of one element are elements."""
+    operands = tuple(_element(each) if each.kind == ROW else each for each in loop.operands)
+    operands = tuple(each._replace(kind=SCALAR) if each.kind == COLUMN else each for each in operands)
+    kinds = {ROW: ELEMENT, SCALAR: ELEMENT, COLUMN_SUM: TOTAL}
+    results = tuple(each._replace(kind=kinds.get(each.kind, each.kind)) for each in loop.results)
+    return loop._replace(operands=operands, results=results)
+
+
+def _element(operand: Operand) -> Operand:
+    return operand if operand.period or operand.inner > 1 else operand._replace(kind=ELEMENT)

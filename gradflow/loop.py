@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gradflow.dtypes import DType
@@ -62,3 +63,29 @@ class Loop(NamedTuple):
     operands: tuple[Operand, ...]
     statements: tuple[Statement, ...]
     results: tuple[Result, ...]
+
+
+class CrossEntropy(NamedTuple):
+    """Cross-entropy of logits (N, C) and labels (N,), into ``loss`` (), and its gradient, (N, C), in the same pass.
+
+    Either result may be None. ``gradient`` may be the logits themselves. Rows whose label is ``ignore_index`` count for
+    nothing; another label out of range stops the program before anything is written.
+    """
+
+    loss: Any
+    gradient: Any
+    logits: Any
+    labels: Any
+    ignore_index: int
+    reduction: str  # mean or sum
+
+
+class Update(NamedTuple):
+    """A call of an op that assigns to several of its inputs by its formula: a step of an optimizer.
+
+    ``inputs`` are arrays or None, as the op takes them; those with dimensions are C-contiguous and of one shape.
+    """
+
+    op: Any
+    inputs: tuple[Any, ...]
+    attrs: Mapping[str, Any]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from gradflow.compiler.program import Call, Value
 from gradflow.launch import Gemm
+from gradflow.loop import CrossEntropy as CrossEntropy
 from gradflow.loop import Loop
 
 
@@ -19,20 +20,6 @@ class Action(NamedTuple):
     """Python's own work: the step's change of state that is no tensor's."""
 
     call: Call
-
-
-class CrossEntropy(NamedTuple):
-    """Cross-entropy of logits (N, C) and labels (N,), and in the same pass its gradient: all of them values.
-
-    Either result may be None; ``gradient`` may be the logits themselves.
-    """
-
-    loss: Value | None
-    gradient: Value | None
-    logits: Value
-    labels: Value
-    ignore_index: int
-    reduction: str
 
 
 class Work(NamedTuple):

@@ -18,7 +18,12 @@ C_TYPES = {"float16": "f16", "bfloat16": "bf16", "float32": "float", "float64": 
 SCALARS: dict[str, Any] = {
     "float": np.float32, "double": np.float64, "int": np.int32, "bool": np.bool_, "int64": np.int64, "uint64": np.uint64
 }  # fmt: skip
-ELEMENTS = {name: np.dtype(scalar) for name, scalar in SCALARS.items()}
+ELEMENTS = {name: np.dtype(scalar) for name, scalar in SCALARS.items()} | {
+    name: np.dtype(known) for name, known in (
+        ("f16", "float16"), ("int32", "int32"), ("uint32", "uint32"), ("int16", "int16"), ("uint16", "uint16"),
+        ("int8", "int8"), ("uint8", "uint8"),
+    )
+}  # fmt: skip
 POINTER = 8  # bytes
 
 
@@ -34,6 +39,15 @@ def source() -> str:
     """All kernels as one program; compilers report its lines by the files they are from."""
     first = directory() / "common.cuh"
     files = [first, *sorted(directory().glob("*.cu"))]
+    return "".join(f'#line 1 "kernels/{file.name}"\n{file.read_text(encoding="utf-8")}\n' for file in files)
+
+
+generated: dict[str, str] = {}  # the text of kernels that were generated, each named after it
+
+
+def prelude() -> str:
+    """What generated kernels are written in terms of."""
+    files = [directory() / name for name in ("common.cuh", "loops.cuh")]
     return "".join(f'#line 1 "kernels/{file.name}"\n{file.read_text(encoding="utf-8")}\n' for file in files)
 
 
@@ -121,6 +135,16 @@ def signatures() -> dict[str, Signature]:
     """Every ``__global__`` function of kernels/*.cu by its name."""
     text = re.sub(r"//[^\n]*", "", source())
     return {found["name"]: _signature(found) for found in _GLOBAL.finditer(text)}
+
+
+@cache
+def signature(name: str) -> Signature:
+    """How the kernel ``name`` is called, whether it stands in kernels/*.cu or was generated."""
+    if name not in generated:
+        return signatures()[name]
+    found = _GLOBAL.search(generated[name])
+    assert found is not None
+    return _signature(found)
 
 
 def _signature(found: re.Match[str]) -> Signature:

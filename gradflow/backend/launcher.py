@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradflow.backend.faults import Faults
-from gradflow.backend.kernels import OPTIONS, signatures, source
+from gradflow.backend.kernels import OPTIONS, generated, prelude, signature, source
 from gradflow.dtypes import DType
 from gradflow.errors import KernelError, MissingExtraError
 from gradflow.launch import Fault, Launch, Scratch, Table, Tickets, Zeroed
@@ -58,11 +59,9 @@ class Launcher:
         """Queue a kernel on the current stream. Raises KernelError if it does not compile or arguments do not fit."""
         place = self.place()
         held: list[Any] = []  # scratch memory: it may go back to the pool once the launch is queued behind its users
-        arguments = signatures()[work.kernel].typed(work.arguments, work.dtype, partial(self._address, place, held))
+        arguments = signature(work.kernel).typed(work.arguments, work.dtype, partial(self._address, place, held))
         blocks = (work.blocks,) if isinstance(work.blocks, int) else work.blocks
-        self._function(place.device, work.kernel, work.dtype)(
-            blocks, (work.threads,), arguments, shared_mem=work.shared
-        )
+        self.function(place.device, work.kernel, work.dtype)(blocks, (work.threads,), arguments, shared_mem=work.shared)
         self.launches += 1
 
     def _address(self, place: Place, held: list[Any], x: Any) -> int:
@@ -97,26 +96,38 @@ class Launcher:
             self._tables[key] = self.xp.asarray(numbers)
         return int(self._tables[key].data.ptr)
 
-    def _function(self, device: int, kernel: str, dtype: DType | None) -> Any:
-        key = (device, kernel, dtype)
-        function = self._functions.get(key)
-        if function is None:
-            function = self._functions[key] = self._compiled(signatures()[kernel].expression(dtype))
-        return function
+    def compile(self, names: Iterable[str]) -> None:
+        """Compile the generated kernels ``names`` for the current device, as one program: that takes the least time."""
+        device = self.place().device
+        missing = [name for name in dict.fromkeys(names) if (device, name, None) not in self._functions]
+        if missing:
+            functions = self._compiled(prelude() + "".join(generated[name] for name in missing), missing)
+            self._functions |= {(device, name, None): function for name, function in functions.items()}
 
-    def _compiled(self, expression: str) -> Any:
-        """The kernel ``expression``, compiled alone: most programs need few of them. CuPy keeps it on disk."""
-        names = (expression,)
-        module = self.xp.RawModule(code=source(), options=OPTIONS, name_expressions=names, backend="nvrtc")
+    def function(self, device: int, kernel: str, dtype: DType | None) -> Any:
+        """The kernel, compiled when first asked for, and alone: most programs need few of them."""
+        key = (device, kernel, dtype)
+        if key not in self._functions:
+            if kernel in generated:
+                self.compile([kernel])
+            else:
+                expression = signature(kernel).expression(dtype)
+                self._functions[key] = self._compiled(source(), [expression])[expression]
+        return self._functions[key]
+
+    def _compiled(self, code: str, names: list[str]) -> dict[str, Any]:
+        """The kernels ``names`` of the program ``code``. CuPy keeps them on disk."""
+        module = self.xp.RawModule(code=code, options=OPTIONS, name_expressions=tuple(names), backend="nvrtc")
+        described = ", ".join(names)
         try:
-            return module.get_function(expression)
+            return {name: module.get_function(name) for name in names}
         except self.xp.cuda.compiler.CompileException as error:
-            raise KernelError(f"{expression}: the CUDA kernels do not compile: {error}") from error
+            raise KernelError(f"{described}: the CUDA kernels do not compile: {error}") from error
         except failures(self.xp):
             raise
         except (ImportError, OSError, RuntimeError) as error:  # how CuPy says that it has not found the library
             raise MissingExtraError(
-                f"{expression}: kernels are compiled by NVRTC, and CuPy cannot load it ({error}); "
+                f"{described}: kernels are compiled by NVRTC, and CuPy cannot load it ({error}); "
                 'pip install "gradflow[cuda12]" or, for CUDA 13, "gradflow[cuda13]"'
             ) from error
 

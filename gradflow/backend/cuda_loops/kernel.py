@@ -1,0 +1,45 @@
+"""A generated kernel: its text, under a name that depends on it alone, and how it is launched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from gradflow.backend.cuda_loops.body import Parameters
+
+
+class Kernel(NamedTuple):
+    """A ``__global__`` function as text; the grid and the arguments for it."""
+
+    name: str
+    text: str
+    blocks: int | tuple[int, ...]
+    arguments: tuple[Any, ...]
+
+
+RESIDENT = 6  # blocks of 256 threads that a multiprocessor is to hold: 40 registers for each thread
+
+
+def kernel(parameters: Parameters, lines: Sequence[str], blocks: int | tuple[int, ...]) -> Kernel:
+    """The kernel that does ``lines``."""
+    body = "\n".join(indented(lines))
+    rest = f"({', '.join(parameters.declared)}) {{\n{body}\n}}\n"
+    name = f"loop_{sha256(rest.encode()).hexdigest()[:12]}"
+    text = f'extern "C" __global__ void __launch_bounds__(THREADS, {RESIDENT})\n{name}{rest}'
+    return Kernel(name, text, blocks, tuple(parameters.arguments))
+
+
+def indented(lines: Sequence[str]) -> list[str]:
+    """``lines`` one step further in, but for what is for the preprocessor."""
+    return [line if line.startswith("#") else f"  {line}" for line in lines]
+
+
+def block(head: str, lines: Sequence[str]) -> list[str]:
+    """``head { lines }``."""
+    return [f"{head} {{".lstrip(), *indented(lines), "}"]
+
+
+def unrolled(index: str, count: int, lines: Sequence[str]) -> list[str]:
+    """``lines`` for each ``index`` below ``count``, written out by the compiler."""
+    return ["#pragma unroll", *block(f"for (int {index} = 0; {index} < {count}; {index}++)", lines)]

@@ -15,7 +15,7 @@ def array_at(address: int, value: Value) -> Any:
     if value.size == 0:
         return np.empty(value.shape, value.dtype)
     low, high = value.reach
-    memory = (ctypes.c_char * (high - low)).from_address(address + low)
+    memory: Any = (ctypes.c_char * (high - low)).from_address(address + low)
     return np.ndarray(value.shape, value.dtype, memory, value.offset - low, value.strides)
 
 

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradflow.backend import backend_of
-from gradflow.compiler.program import COMPUTED, CONSTANT, Call, Program, Storage, Value
-
-IDENTITY = {"multiply": 1, "divide": 1, "add": 0, "subtract": 0}  # the second operand that changes nothing
+from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, STATE, Call, Program, Storage, Value
 
 
 def cleaned(program: Program) -> Program:
@@ -26,7 +24,7 @@ def without_dead(program: Program) -> Program:
     calls: list[Call] = []
     for call in reversed(program.calls):
         written = {value.storage for value in call.writes}
-        if call.op is None or any(s.origin != COMPUTED and s.origin != CONSTANT for s in written) or written & wanted:
+        if call.op is None or any(s.origin in (STATE, INPUT) for s in written) or written & wanted:
             wanted |= {value.storage for value in (*call.reads, *call.writes)}
             calls.append(call)
     return _with_calls(program, calls[::-1])
@@ -47,8 +45,8 @@ def without_repetition(program: Program) -> Program:
         v.storage for c in program.calls if c.out is None for v in c.writes
     }
     calls: list[Call] = []
-    for call in program.calls:
-        call = _renamed(call, same)
+    for original in program.calls:
+        call = _renamed(original, same)
         if call.op is not None and call.out is not None and call.out.whole and call.out.storage not in fixed:
             key = _key(call, versions)
             known = seen.get(key)
@@ -64,29 +62,35 @@ def without_repetition(program: Program) -> Program:
 
 
 def without_ones(program: Program) -> Program:
-    """No products with a constant 1, no sums with a constant 0 (but for the sign of zeros, -0 + 0 being 0)."""
+    """No products with, and no quotients by, a constant 1."""
     same: dict[Storage, Value] = {}
     fixed = {value.storage for value in kept(program)} | {
         v.storage for c in program.calls if c.out is None for v in c.writes
     }
     calls: list[Call] = []
-    for call in program.calls:
-        call = _renamed(call, same)
+    for original in program.calls:
+        call = _renamed(original, same)
         x = _unchanged(call)
-        if x is not None and call.out is not None and call.out.storage not in fixed:
-            if call.out.storage.origin == COMPUTED and _alike(x, call.out) and x.storage.origin == COMPUTED:
-                same[call.out.storage] = x
-                continue
-        calls.append(call)
+        out = call.out
+        if x is not None and out is not None and _may_stand_for(x, out) and not {x.storage, out.storage} & fixed:
+            same[out.storage] = x
+        else:
+            calls.append(call)
     return _with_calls(program, calls)
+
+
+def _fixed(program: Program) -> set[Storage]:
+    """The storages that must stay what they are: kept to the end, or written in place."""
+    in_place = {value.storage for call in program.calls if call.out is None for value in call.writes}
+    return in_place | {value.storage for value in kept(program)}
 
 
 def _unchanged(call: Call) -> Value | None:
     """The operand that ``call`` gives back as it is, if it does."""
-    if call.name not in ("multiply", "divide") or call.op is None:
+    if call.name not in ("multiply", "divide"):
         return None
     a, b = call.inputs
-    if isinstance(a, Value) and is_constant(b, IDENTITY[call.name]):
+    if isinstance(a, Value) and is_constant(b, 1):
         return a
     return b if call.name == "multiply" and isinstance(b, Value) and is_constant(a, 1) else None
 
@@ -99,6 +103,10 @@ def is_constant(x: Any, number: float) -> bool:
         return False
     array = backend_of(x.storage.array).to_numpy(x.storage.array)
     return bool(np.all(array == number))
+
+
+def _may_stand_for(x: Value, out: Value) -> bool:
+    return x.storage.origin == out.storage.origin == COMPUTED and _alike(x, out)
 
 
 def _alike(a: Value, b: Value) -> bool:

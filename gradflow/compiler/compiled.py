@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, overload
 
-from gradflow.compiler.fingerprint import difference, fingerprint
 from gradflow.compiler.facts import Facts
+from gradflow.compiler.fingerprint import difference, fingerprint
 from gradflow.compiler.guards import Guards
 from gradflow.compiler.plan import SLOT, Plan
 from gradflow.compiler.signature import aliases, flattened, is_array, rebuilt, settings
@@ -84,11 +84,11 @@ class Compiled:
         changed = guards.changed()
         if changed is not None:
             raise CompileError(
-                f"gf.compile: the step changed {changed.name} from {changed.was!r} to {changed.get()!r}, which a replay "
-                "would not do; keep it in a tensor that is written in place, or change it outside the step"
+                f"gf.compile: the step changed {changed.name} from {changed.was!r} to {changed.get()!r}, which a "
+                "replay would not do; keep it in a tensor that is written in place, or change it outside the step"
             )
         tensors: list[Tensor] = []
-        template = rebuilt(result, lambda x: (tensors.append(x), SLOT)[1], lambda x: isinstance(x, Tensor))
+        template = _template(result, tensors)
         program = trace.finish(tensors)
         leaves = {id(each.leaf) for each in program.effects}
         facts = Facts(guards, trace.persistent(), {i: each for i, each in entry.items() if i in leaves})
@@ -119,6 +119,16 @@ class Compiled:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.function, name)
+
+
+def _template(result: Any, tensors: list[Tensor]) -> Any:
+    """``result`` with a SLOT for each tensor; the tensors are added to ``tensors``."""
+
+    def leaf(x: Tensor) -> Any:
+        tensors.append(x)
+        return SLOT
+
+    return rebuilt(result, leaf, lambda x: isinstance(x, Tensor))
 
 
 @overload

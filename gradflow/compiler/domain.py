@@ -55,7 +55,7 @@ def varying(value: Value, shape: Shape) -> tuple[int, int] | None:
 
 
 def columns_for(value: Value, shape: Shape) -> int | None:
-    """The columns that ``value`` asks for when it is spread over ``shape``: 0 if it asks for none, None if it cannot."""
+    """The columns that ``value`` asks for when it is spread over ``shape``: 0 for any, None if it cannot be spread."""
     span = varying(value, shape)
     if span is None:
         return None

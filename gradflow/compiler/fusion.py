@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gradflow.compiler.clean import kept
 from gradflow.compiler.domain import Domain, spread
 from gradflow.compiler.order import dependencies
 from gradflow.compiler.program import COMPUTED, Call, Program, Storage, Value
-from gradflow.compiler.clean import kept
 from gradflow.compiler.terms import Term, Writer, term
 from gradflow.compiler.works import Work
 from gradflow.loop import COLUMN_SUM, ELEMENT, ROW, Loop, Operand, Result

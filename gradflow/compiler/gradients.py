@@ -18,7 +18,7 @@ class Gradients:
     def __init__(self, effects: Sequence[Effect]) -> None:
         self._dropped = [each.leaf for each in effects if each.kind == "none"]
         self._settled = [each.leaf for each in effects if each.kind == "slot"]
-        self._fresh = [(each.leaf, each.value) for each in effects if each.kind == "value"]
+        self._fresh = [(each.leaf, each.value) for each in effects if each.kind == "value" and each.value is not None]
         self._lent: list[Any] = [None] * len(self._settled)
 
     def prepare(self) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gradflow.backend.native.updates import updates
 from gradflow.compiler.clean import is_constant
 from gradflow.compiler.fusion import fused
 from gradflow.compiler.program import COMPUTED, Call, Program, Storage, Value
-from gradflow.compiler.works import CrossEntropy, Work, reference
+from gradflow.compiler.works import Work, reference
 from gradflow.launch import Gemm
+from gradflow.loop import CrossEntropy, Update
 from gradflow.ops.arithmetic import _add
 from gradflow.ops.cross_entropy_with_grad import _cross_entropy_with_grad
 from gradflow.ops.linalg import _matmul
@@ -93,6 +95,8 @@ def _single(call: Call) -> Sequence[Work]:
         return [_cross_entropy(call, loss, gradient, logits, labels)]
     if call.name == "cross_entropy" and _is_plain_cross_entropy(call):
         return [_cross_entropy(call, call.out, None, *call.inputs[:2])]
+    if updates(call.op, call.inputs) and all(x.strides is None for x in call.reads):
+        return [Work(Update(call.op, call.inputs, call.attrs), (call,), tuple(call.reads), tuple(call.writes))]
     return [reference(call)]
 
 
@@ -114,6 +118,10 @@ def _is_product(call: Call) -> bool:
         and (x.strides is None or _is_transposed(x))
         for x in (a, b, out)
     )
+
+
+def _is_matrix(x: Value) -> bool:
+    return len(x.shape) == 2 and x.dtype.char in FLOATS and (x.strides is None or _is_transposed(x))
 
 
 def _is_transposed(x: Value) -> bool:

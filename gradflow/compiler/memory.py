@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gradflow.compiler.program import COMPUTED, Storage, Value
-from gradflow.compiler.works import CrossEntropy, Work
-from gradflow.loop import ELEMENT, Loop
+from gradflow.compiler.works import Work
+from gradflow.loop import ELEMENT, CrossEntropy, Loop
 
 ALIGNMENT = 256  # bytes: what vector loads, cache lines and CuPy's own allocations have
 
@@ -35,7 +35,9 @@ def layout(works: Sequence[Work], kept: Iterable[Value]) -> Layout:
         dying = [storage for storage in living if last[storage] == number]
         replaceable = [storage for storage in dying if _may_be_overwritten(work, storage)]
         for storage in new:
-            found = next((old for old in replaceable if old.nbytes == storage.nbytes and _is_elements(work, storage)), None)
+            found = next(
+                (old for old in replaceable if old.nbytes == storage.nbytes and _is_elements(work, storage)), None
+            )
             if found is not None:
                 replaceable.remove(found)
                 places[storage] = places[found]

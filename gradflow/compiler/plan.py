@@ -9,9 +9,11 @@ from typing import Any
 from gradflow.backend import backend_of, native
 from gradflow.compiler import lowering
 from gradflow.compiler.clean import cleaned, kept
+from gradflow.compiler.cost import Cost, cost
+from gradflow.compiler.facts import Facts
 from gradflow.compiler.fingerprint import fingerprint
 from gradflow.compiler.gradients import Gradients
-from gradflow.compiler.facts import Facts
+from gradflow.compiler.listing import listing
 from gradflow.compiler.memory import layout
 from gradflow.compiler.program import STATE, Argument, Program, Value
 from gradflow.compiler.replay import Replay
@@ -63,10 +65,23 @@ class Plan:
         arrays = [storage.array for storage in written if storage.origin == STATE]
         return [backend_of(array).memory_of(array) for array in arrays]
 
+    def cost(self) -> Cost:
+        """Operations, bytes, works and memory of one replay."""
+        return cost(self.works, self.layout.nbytes)
+
+    def __str__(self) -> str:
+        return listing(self.program, self.works, self.layout, self.cost(), self._how())
+
+    def _how(self) -> str:
+        """What runs it, in words."""
+        if self.exact:
+            return "call by call, with the bits of eager code"
+        return "fused, by LLVM" if native.available() else f"call by call, since {native.failure()}"
+
     def confirm(self, facts: Facts) -> None:
         """A second run of the step did the same: what was different at its start does not matter."""
         if not self.verified:
-            before = dict((id(leaf), had) for leaf, had in self.facts.entry)
+            before = {id(leaf): had for leaf, had in self.facts.entry}
             facts.entry = [(leaf, had) for leaf, had in facts.entry if before.get(id(leaf)) is had]
         self.verified = True
         self.facts = facts

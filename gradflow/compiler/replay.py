@@ -111,9 +111,8 @@ class Replay:
         if isinstance(work.does, Action):
             action: Step = call.action
             return action
-        assert isinstance(work.does, Reference)
         if any(value.storage.origin == INPUT for value in (*work.reads, *work.writes)):
-            return lambda: self._reference(call)()
+            return lambda: self._reference(call)()  # noqa: PLW0108 - bound anew in each call
         return self._reference(call)
 
     def _reference(self, call: Call) -> Step:
@@ -135,5 +134,3 @@ class Replay:
 
 def _is_native(work: Work) -> bool:
     return not isinstance(work.does, (Reference, Action))
-
-

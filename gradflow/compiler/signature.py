@@ -18,7 +18,7 @@ from gradflow.tensor import Tensor, tensor
 
 
 def flattened(arguments: Any, leaves: list[Tensor]) -> Hashable:
-    """What ``arguments`` (nested tuples, lists, dicts and dataclasses) look like; their tensors are added to ``leaves``.
+    """What ``arguments``, nested tuples, lists, dicts and dataclasses, look like; tensors are added to ``leaves``.
 
     NumPy and CuPy arrays count as tensors. Raises CompileError for a value that cannot be told from another.
     """

@@ -46,7 +46,7 @@ def term(call: Call) -> Term | None:
     target = call.out if call.out is not None else (call.inputs[0] if op.mutates == (0,) else None)
     if op.scalar is None or op.period is not None or target is None or target.strides is not None:
         return None
-    text = op.scalar if isinstance(op.scalar, str) else op.scalar(*map(_spec, call.inputs), **call.attrs)
+    text = op.scalar_for([_spec(x) for x in call.inputs], call.attrs)
     return None if text is None else _elementwise(call, target, text)
 
 
@@ -106,9 +106,10 @@ def _reduction(call: Call) -> Term | None:
     text = {ROW: "row_sum(x)", ELEMENT: "x", TOTAL: "x", COLUMN_SUM: "x"}[result]
     if result == ROW and scale != 1:
         text = f"row_sum(x) * {scale!r}"
-    return None if merged is None else Term(
-        merged, x.shape, parse(text), {"x": x}, out, result, scale if result in (TOTAL, COLUMN_SUM) else 1.0, result == ROW
-    )  # fmt: skip
+    if merged is None:
+        return None
+    factor = scale if result in (TOTAL, COLUMN_SUM) else 1.0
+    return Term(merged, x.shape, parse(text), {"x": x}, out, result, factor, by_rows=result == ROW)
 
 
 def _spec(x: Any) -> Spec:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gradflow.backend import backend_of
-from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, STATE, Call, Effect, Program, Storage, Value
+from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, STATE, Argument, Call, Effect, Program, Storage, Value
 from gradflow.dispatch import Observer, observed_by
 from gradflow.errors import CompileError
 from gradflow.mode import mode
@@ -85,10 +85,10 @@ class Trace(Observer):
             if start <= low and high <= end
         ]
         preferred = [each for each in found if each[0] in list(near)]
-        return (preferred or found or [None])[0]
+        return next(iter(preferred or found), None)
 
     def value(self, array: Any) -> Value:
-        """``array``, which an op reads; one not met before was there before the step, or was made in it off the door."""
+        """``array``, which an op reads; one not met before was there already, or was made in the step off the door."""
         known = self._values.get(id(array))
         if known is not None:
             return known
@@ -220,9 +220,9 @@ class Trace(Observer):
                 return
         x, call = escaped[0]
         raise CompileError(
-            f"gf.compile: a tensor of shape {x.shape}, made by {call.name} at {described(call.site)}, is still held when "
-            "the compiled step has returned, by an attribute, a list or a closure; a replay would not renew it. Return "
-            "it, or keep a buffer and write to it in place with buffer.copy_(x)"
+            f"gf.compile: a tensor of shape {x.shape}, made by {call.name} at {described(call.site)}, is still held "
+            "when the compiled step has returned, by an attribute, a list or a closure; a replay would not renew it. "
+            "Return it, or keep a buffer and write to it in place with buffer.copy_(x)"
         )
 
     def _forbid_shared_arguments(self) -> None:
@@ -233,8 +233,8 @@ class Trace(Observer):
                 low, high = backend_of(x.data).memory_of(x.data)
                 if any(low < end and start < high for start, end in places):
                     raise CompileError(
-                        f"gf.compile: argument {number}, a tensor of shape {x.shape}, shares memory with something that "
-                        "the step writes in place, which a plan could not keep apart from its other arguments; pass a "
+                        f"gf.compile: argument {number}, a tensor of shape {x.shape}, shares memory with something "
+                        "that the step writes in place, which a plan could not keep apart from other arguments; pass a "
                         "copy, or close over it instead of passing it"
                     )
 

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 from gradflow.compiler.program import Call, Value
 from gradflow.launch import Gemm
-from gradflow.loop import CrossEntropy as CrossEntropy
-from gradflow.loop import Loop
+from gradflow.loop import CrossEntropy, Loop, Update
 
 
 class Reference(NamedTuple):
@@ -25,7 +24,7 @@ class Action(NamedTuple):
 class Work(NamedTuple):
     """A unit of a plan: what is done, the calls it stands for, what it reads and what it writes."""
 
-    does: Loop | Gemm | CrossEntropy | Reference | Action
+    does: Loop | Gemm | CrossEntropy | Update | Reference | Action
     calls: tuple[Call, ...]
     reads: tuple[Value, ...]
     writes: tuple[Value, ...]

@@ -124,12 +124,12 @@ def test_compiled_code_is_kept_for_the_next_process(kept, monkeypatch):
 
 @pytest.mark.parametrize("content", [b"", b"not this at all", None])
 def test_a_damaged_file_is_ignored_and_written_anew(kept, content):
-    engine.code(_ADD.format(n=12), ["add_12"])
+    x = np.array(0)
+    native.Program([add(12, x)], address_of)
     (file,) = _files(kept)
     good = file.read_bytes()
     file.write_bytes(content if content is not None else good[:-1] + bytes([good[-1] ^ 1]))
     engine._loaded.clear()
-    x = np.array(0)
     native.Program([add(12, x)], address_of).run()
     assert x == 12
     assert file.read_bytes() == good

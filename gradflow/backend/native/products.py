@@ -19,7 +19,7 @@ BLOCK = 16  # rows or columns that BLAS's kernels compute at a time: parts are m
 class Part(NamedTuple):
     """How a product is cut: sizes of a part and of the last one, and what the operands advance by, in elements."""
 
-    count: int
+    parts: int
     m: int
     n: int
     last_m: int
@@ -58,9 +58,9 @@ def product(gemm: Gemm, threads: int) -> Function:
         TRANSPOSED if gemm.transpose_a else PLAIN, TRANSPOSED if gemm.transpose_b else PLAIN,
         part.m, part.n, k, *(x.shape[-1] for x in (gemm.a, gemm.b, gemm.out)), gemm.a, gemm.b, gemm.out,
         *(step * gemm.out.dtype.itemsize for step in (part.a, part.b, part.out)),
-        part.count - 1, part.last_m, part.last_n, int(gemm.accumulate),
+        part.parts - 1, part.last_m, part.last_n, int(gemm.accumulate),
     )  # fmt: skip
-    return Function("product_float" if single else "product_double", _text(single, library), words, part.count)
+    return Function("product_float" if single else "product_double", _text(single, library), words, part.parts)
 
 
 def _text(single: bool, library: Blas) -> str:

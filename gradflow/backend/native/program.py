@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from gradflow.backend.native import engine
+from gradflow.backend.native.cross_entropies import checked
+from gradflow.backend.native.emit import functions
 from gradflow.backend.native.function import Function
 from gradflow.backend.native.products import product
 from gradflow.backend.native.threads import pool, runtime
+from gradflow.backend.native.updates import update_loops
 from gradflow.launch import Gemm, Scratch
+from gradflow.loop import CrossEntropy, Update
 
 ALIGNMENT = 64  # bytes: a cache line, and the longest vector
 
@@ -22,22 +26,23 @@ Work = Any
 class Program:
     """``works`` one after the other, compiled, on memory that ``address_of`` knows: arrays that stay where they are.
 
-    Work is a Loop, a Gemm for which ``multiplies`` is true, a CrossEntropy or a Function. The program keeps ``works``
+    Work is a Loop, a Gemm for which ``multiplies`` is true, a CrossEntropy, an Update or a Function. The program keeps ``works``
     alive; the memory behind the addresses is the caller's. Raises RuntimeError if LLVM fails, ImportError without llvmlite.
     """
 
     def __init__(self, works: Sequence[Work], address_of: Callable[[Any], int]) -> None:
         self.works = tuple(works)
-        functions = [(i, function) for i, work in enumerate(works) for function in _functions(work)]
-        self._origins = [i for i, _ in functions]
-        self._code = engine.code(*_module([function for _, function in functions]))
+        made = [(i, function) for i, work in enumerate(works) for function in _functions(work)]
+        self._origins = [i for i, _ in made]
+        functions = [function for _, function in made]
+        self._code = engine.code(*_module(functions))
         self._scratch = _Memory(functions)
         self._places: dict[int, list[int]] = {}
         words = self._words(functions, address_of)
         self._arguments = (ctypes.c_int64 * len(words))(*words)
-        self._instructions = self._table([function for _, function in functions])
+        self._instructions = self._table(functions)
         self._blas = any(isinstance(work, Gemm) for work in works)
-        if any(function.chunks > 1 for _, function in functions) or self._blas:
+        if any(function.chunks > 1 for function in functions) or self._blas:
             pool().start()
         self._program = (ctypes.c_int64 * 4)(
             ctypes.addressof(self._instructions), len(functions), pool().address, self._blas
@@ -59,9 +64,9 @@ class Program:
         for place in self._places.get(id(array), ()):
             self._arguments[place] = address
 
-    def _words(self, functions: list[tuple[int, Function]], address_of: Callable[[Any], int]) -> list[int]:
+    def _words(self, functions: list[Function], address_of: Callable[[Any], int]) -> list[int]:
         words: list[int] = []
-        for _, function in functions:
+        for function in functions:
             for each in function.arrays:
                 if isinstance(each, int):
                     words.append(each)
@@ -87,8 +92,11 @@ def _functions(work: Work) -> tuple[Function, ...]:
         return (work,)
     if isinstance(work, Gemm):
         return (product(work, pool().threads),)
-    from gradflow.backend.native.emit import functions  # makes much of what a program of products alone needs not
-
+    if isinstance(work, Update):
+        return tuple(function for loop in update_loops(work) for function in functions(loop))
+    if isinstance(work, CrossEntropy):
+        check, loop = checked(work)
+        return check, *functions(loop)
     return functions(work)
 
 
@@ -101,19 +109,16 @@ def _module(functions: list[Function]) -> tuple[str, list[str]]:
 
 
 class _Memory:
-    """Memory for each Scratch: one after the other in a work, and the same for every work, as these run in turn."""
+    """Memory for each Scratch of ``functions``, which they share if they have the same one."""
 
-    def __init__(self, functions: list[tuple[int, Function]]) -> None:
+    def __init__(self, functions: list[Function]) -> None:
+        self._kept = [x for function in functions for x in function.arrays if isinstance(x, Scratch)]  # with their ids
         places: dict[int, int] = {}
-        used: dict[int, int] = {}  # by each work
-        self._kept = [
-            x for _, function in functions for x in function.arrays if isinstance(x, Scratch)
-        ]  # with their ids
-        for work, function in functions:
-            for x in function.arrays:
-                if isinstance(x, Scratch) and id(x) not in places:
-                    places[id(x)] = used.get(work, 0)
-                    used[work] = places[id(x)] + -(-x.bytes // ALIGNMENT) * ALIGNMENT
-        self._buffer = np.empty(max(used.values(), default=0) + ALIGNMENT, np.uint8)
+        used = 0
+        for each in self._kept:
+            if id(each) not in places:
+                places[id(each)] = used
+                used += -(-each.bytes // ALIGNMENT) * ALIGNMENT
+        self._buffer = np.empty(used + ALIGNMENT, np.uint8)
         start = -(-self._buffer.ctypes.data // ALIGNMENT) * ALIGNMENT
         self.addresses = {key: start + place for key, place in places.items()}

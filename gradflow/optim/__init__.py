@@ -1,5 +1,6 @@
 """Optimizers: how gradients become better parameters."""
 
+from gradflow.optim import lr_scheduler
 from gradflow.optim.adam import Adam, AdamW
 from gradflow.optim.clip import clip_grad_norm_, clip_grad_value_
 from gradflow.optim.grad_scaler import GradScaler
@@ -8,4 +9,15 @@ from gradflow.optim.optimizer import Optimizer
 from gradflow.optim.rmsprop import RMSprop
 from gradflow.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "GradScaler", "Lion", "Optimizer", "RMSprop", "clip_grad_norm_", "clip_grad_value_"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "GradScaler",
+    "Lion",
+    "Optimizer",
+    "RMSprop",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "lr_scheduler",
+]

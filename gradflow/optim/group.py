@@ -14,6 +14,8 @@ from gradflow.mode import recording
 from gradflow.optim.arena import Run, runs, slot_of
 from gradflow.tensor import Tensor, copied, tensor
 
+INITIAL_LR = "initial_lr"  # an option that learning-rate schedules add: the rate that they start from
+
 
 def runs_of_equal(key: Iterable[Any], parameters: list[Tensor]) -> list[Run]:
     """``parameters`` as runs of neighbours that have the same ``key``, one for each parameter."""
@@ -69,7 +71,7 @@ class ParamGroup(MutableMapping[str, Any]):
         return self.options[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if name not in self.options or name == "params":
+        if name not in (*self.options, INITIAL_LR) or name == "params":
             options = ", ".join(key for key in self.options if key != "params")
             raise StateKeyError(f"{name!r} is not an option of this group that can be set; there are {options}")
         self.options[name] = value

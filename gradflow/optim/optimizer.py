@@ -12,7 +12,7 @@ from gradflow.mode import enable_grad, recording
 from gradflow.ops.create import zeros, zeros_like
 from gradflow.ops.pieces import Arguments
 from gradflow.optim.arena import Run, check_parameters, check_place, gather, runs, settle
-from gradflow.optim.group import ParamGroup, Segment
+from gradflow.optim.group import INITIAL_LR, ParamGroup, Segment
 from gradflow.optim.state import load_state, state_of
 from gradflow.tensor import Tensor
 
@@ -39,7 +39,7 @@ class Optimizer:
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Optimize more parameters, with options of their own where they are given."""
-        unknown = set(group) - {"params", *self.defaults}
+        unknown = set(group) - {"params", INITIAL_LR, *self.defaults}
         if unknown:
             raise StateKeyError(f"{', '.join(sorted(unknown))}: not options of {type(self).__name__}")
         parameters = check_parameters(group.get("params", ()))

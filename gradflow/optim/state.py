@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradflow.errors import CheckpointError
 from gradflow.mode import recording
-from gradflow.optim.group import ParamGroup, Segment, runs_of_equal
+from gradflow.optim.group import INITIAL_LR, ParamGroup, Segment, runs_of_equal
 from gradflow.tensor import Tensor, copied, tensor
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _check(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
     if here != there:
         raise CheckpointError(f"{what}: saved groups have {there} parameters, this optimizer's have {here}")
     for options in saved["param_groups"]:
-        unknown = set(options) - {"params", *optimizer.defaults}
+        unknown = set(options) - {"params", INITIAL_LR, *optimizer.defaults}
         if unknown:
             raise CheckpointError(f"{what}: saved options {', '.join(sorted(unknown))} are not options of it")
     parameters = _parameters(optimizer)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gradflow.dtypes import DType
 
 Array = Any
@@ -36,6 +38,15 @@ class Table(NamedTuple):
     """An argument: rows of arrays, None and ints, which reach the kernel as rows of addresses and numbers (int64)."""
 
     rows: tuple[tuple[Any, ...], ...]
+
+    def numbers(self) -> Any:
+        """The rows as the kernel reads them, in host memory."""
+        return np.array([[_number(x) for x in row] for row in self.rows], np.int64)
+
+
+def _number(x: Any) -> int:
+    """What stands in a table for ``x``: an address, or ``x`` itself."""
+    return x if isinstance(x, int) else 0 if x is None else int(x.data.ptr)
 
 
 class Fault(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -32,7 +32,7 @@ class CudaBackend:
         self.launcher = Launcher(xp)
         self._products = None if library is None else Matmul(xp, library)
         self._workspaces: dict[Place, Any] = {}
-        self._failures = failures(xp)
+        self.failures = failures(xp)
 
     # ---- ops
 
@@ -52,8 +52,8 @@ class CudaBackend:
                 return self._run(op, arrays, attrs, out, spec)
             except self.xp.cuda.memory.OutOfMemoryError as error:
                 raise self._out_of_memory(op, error) from error
-            except self._failures as error:
-                raise _failed(op.name, error) from error
+            except self.failures as error:
+                raise self.failed(op.name, error) from error
 
     def _run(self, op: Op, arrays: list[Any], attrs: dict[str, Any], out: Array | None, spec: Spec | None) -> Array:
         if op.cuda is not None:
@@ -88,6 +88,16 @@ class CudaBackend:
         done = self._products.run(work, place.stream, self._workspaces[place], tf32)
         self.launcher.launches += done
         return done
+
+    def workspace(self) -> Array:
+        """New memory for products to work in, for one stream or graph; none if CuPy multiplies."""
+        return None if self._products is None else self._products.workspace()
+
+    def product(self, gemm: Gemm, workspace: Array) -> Callable[[int], None] | None:
+        """What queues ``gemm`` on a stream, given its address, at little cost; None if cuBLASLt cannot compute it."""
+        if self._products is None:
+            return None
+        return self._products.prepared(gemm, workspace, get_float32_matmul_precision() == "high")
 
     # ---- devices
 
@@ -124,12 +134,22 @@ class CudaBackend:
             self.xp.cuda.Device(device.index).synchronize()
             self.launcher.faults().settle()
 
+    def failed(self, attempt: str, error: Any) -> DeviceError:
+        """What to raise where CUDA refused, with ``error`` of ``failures``, what was ``attempt``ed."""
+        if error.status in STICKY:
+            return DeviceError(
+                f"{attempt}: CUDA failed ({error}). After such an error this process can use its GPU no more: start it "
+                "again; what is on the CPU is intact. CUDA_LAUNCH_BLOCKING=1 makes the failing call raise, not a later "
+                "one"
+            )
+        return DeviceError(f"{attempt}: CUDA refused ({error}); 'gradflow info' shows the device, driver and versions")
+
     @contextmanager
     def _waiting(self, attempt: str) -> Iterator[None]:
         try:
             yield
-        except self._failures as error:
-            raise _failed(attempt, error) from error
+        except self.failures as error:
+            raise self.failed(attempt, error) from error
 
     # ---- arrays
 
@@ -184,15 +204,6 @@ def range_check(name: str, indices: Array, low: int, high: int, ignore: int) -> 
 
 # error codes after which a context is of no use: ECC, invalid addresses and instructions, failed launches
 STICKY = {214, 700, 702, 710, 714, 715, 716, 717, 718, 719}
-
-
-def _failed(attempt: str, error: Any) -> DeviceError:
-    if error.status in STICKY:
-        return DeviceError(
-            f"{attempt}: CUDA failed ({error}). After such an error this process can use its GPU no more: start it "
-            "again; what is on the CPU is intact. CUDA_LAUNCH_BLOCKING=1 makes the failing call raise, not a later one"
-        )
-    return DeviceError(f"{attempt}: CUDA refused ({error}); 'gradflow info' shows the device, driver and versions")
 
 
 def load() -> CudaBackend:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from threading import Lock
 from typing import Any
+from weakref import finalize
 
 from gradflow.backend import cublaslt
 from gradflow.backend.column_major import Matrix, Problem, column_major, describe
@@ -72,8 +74,13 @@ class Plan:
 
     def run(self, handle: int, gemm: Gemm, workspace: Array, stream: int) -> None:
         """Put the product on ``stream``."""
+        check(self.bound(handle, gemm, workspace)(stream), self.name)
+
+    def bound(self, handle: int, gemm: Gemm, workspace: Array) -> Callable[[int], int]:
+        """What puts the product on a stream, and returns its status."""
         out = gemm.out.data.ptr
-        status = self.library.cublasLtMatmul(
+        return partial(
+            self.library.cublasLtMatmul,
             handle,
             self.operation,
             self.one,
@@ -89,9 +96,7 @@ class Plan:
             self.result.algorithm,
             workspace.data.ptr,
             workspace.nbytes,
-            stream,
         )
-        check(status, self.name)
 
     def _create(self, made: ExitStack, kind: str, *arguments: int) -> int:
         """A new opaque object, destroyed when ``made`` is closed."""
@@ -155,6 +160,27 @@ class Matmul:
             plan.point(gemm)
             plan.run(handle, gemm, workspace, stream)
         return True
+
+    def prepared(self, gemm: Gemm, workspace: Array, tf32: bool = False) -> Callable[[int], None] | None:
+        """What puts ``gemm`` on a stream, by descriptors of its own; None if cuBLASLt cannot or need not.
+
+        The arrays must stay where they are, and be kept.
+        """
+        if gemm.out.size == 0 or gemm.a.size == 0:
+            return None
+        with self._lock:
+            device = self.xp.cuda.runtime.getDevice()
+            handle = self._handles.get(device) or self._open(device)
+            plan = self._make(handle, gemm, workspace.nbytes, tf32)
+        if plan is None:
+            return None
+        queue, name = plan.bound(handle, gemm, workspace), plan.name
+
+        def put(stream: int) -> None:
+            check(queue(stream), name)
+
+        finalize(put, plan.destroy)
+        return put
 
     def _open(self, device: int) -> int:
         handle = ctypes.c_void_p()

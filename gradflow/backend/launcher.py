@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from gradflow.backend.faults import Faults
 from gradflow.backend.kernels import OPTIONS, generated, prelude, signature, source
 from gradflow.dtypes import DType
@@ -88,7 +86,7 @@ class Launcher:
 
     def _uploaded(self, place: Place, table: Table) -> int:
         """``table`` in device memory; kept by its content, since the same arrays are updated step after step."""
-        numbers = np.array([[_number(x) for x in row] for row in table.rows], np.int64)
+        numbers = table.numbers()
         key = place, numbers.tobytes()
         if key not in self._tables:
             if len(self._tables) >= TABLES:
@@ -130,8 +128,3 @@ class Launcher:
                 f"{described}: kernels are compiled by NVRTC, and CuPy cannot load it ({error}); "
                 'pip install "gradflow[cuda12]" or, for CUDA 13, "gradflow[cuda13]"'
             ) from error
-
-
-def _number(x: Any) -> int:
-    """What stands in a table for ``x``: an address, or ``x`` itself."""
-    return x if isinstance(x, int) else 0 if x is None else int(x.data.ptr)

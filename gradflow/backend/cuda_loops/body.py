@@ -152,8 +152,8 @@ class Body:
 
     def width(self, fits: Callable[[int], bool]) -> int:
         """How many neighbours a thread takes at a time: 16 bytes of the widest array, or 1 if that does not ``fit``."""
-        arrays = [x.dtype for x in (*self.loop.operands, *self.loop.results) if x.kind == ELEMENT]
-        arrays += [x.dtype for x in self.loop.operands if x.kind == COLUMN]
+        arrays = [x.dtype for x in self.loop.operands if x.kind in (ELEMENT, COLUMN)]
+        arrays += [x.dtype for x in self.loop.results if x.kind == ELEMENT]
         width = VECTOR // max((dtype.itemsize for dtype in arrays), default=4)
         return width if fits(width) else 1
 

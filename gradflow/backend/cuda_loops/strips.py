@@ -59,8 +59,8 @@ class Strips:
             "int end = here > 0 ? min(rows, (int)(blockIdx.y + 1) * share) : 0;",
             *body.scalars(self.wanted),
         ]
-        for i, x in self.columns:
-            lines.append(f"Pack<{stored(x.dtype)}, {width}> w{i};")
+        for i, operand in self.columns:
+            lines.append(f"Pack<{stored(operand.dtype)}, {width}> w{i};")
             lines.append(f"w{i} = load_near<{width}>(p{i} + column, here);")
         for i, _ in self.sums:
             lines += [

@@ -48,7 +48,7 @@ class Array(Methods):
         machine = self._xp.machine
         self.base = None
         if memptr is None:
-            self._block = machine.device.pool.allocate(math.prod(shape) * dtype.itemsize)
+            self._block = machine.allocate(math.prod(shape) * dtype.itemsize)
             self._a = machine.contents.view(self._block.ptr, shape, dtype, order)
         else:
             self._block = memptr.mem
@@ -62,7 +62,7 @@ class Array(Methods):
         new = cls.__new__(cls)
         new.base = None
         machine = cls._xp.machine
-        new._block = machine.device.pool.allocate(math.prod(shape) * dtype.itemsize)
+        new._block = machine.allocate(math.prod(shape) * dtype.itemsize)
         new._a = machine.contents.view(new._block.ptr, shape, dtype, order)
         return new
 

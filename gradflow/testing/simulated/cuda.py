@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from gradflow.testing.simulated import pointer
+from gradflow.testing.simulated.driver import launch_kernel
 from gradflow.testing.simulated.graph import Graph
 from gradflow.testing.simulated.pool import MemoryPool, Pool
 from gradflow.testing.simulated.runtime import Runtime
@@ -99,7 +102,7 @@ class Cuda:
         )
         self.stream = SimpleNamespace(Stream=self.Stream, Event=self.Event, get_current_stream=self.get_current_stream)
         self.device = SimpleNamespace(Device=self.Device)
-        self.driver = SimpleNamespace(CUDADriverError=CUDADriverError)
+        self.driver = SimpleNamespace(CUDADriverError=CUDADriverError, launchKernel=partial(launch_kernel, machine))
         for processor in machine.processors:
             machine.set_device(processor.number)
             processor.pool = Pool(machine, processor)
@@ -126,7 +129,17 @@ class Cuda:
 
     def alloc(self, size: int) -> Any:
         """A pointer to ``size`` new bytes of the pool."""
-        return self.MemoryPointer(self._machine.device.pool.allocate(size), 0)
+        return self.MemoryPointer(self._machine.allocate(size), 0)
+
+    @contextmanager
+    def using_allocator(self, allocator: Any = None) -> Iterator[None]:
+        """Let ``allocator``, such as the ``malloc`` of a pool, make this thread's arrays until the block ends."""
+        before = self._machine.allocator
+        self._machine.allocator = allocator
+        try:
+            yield
+        finally:
+            self._machine.allocator = before
 
     def get_elapsed_time(self, start_event: Any, end_event: Any) -> float:
         """Milliseconds between two events: nothing is timed here, so none."""

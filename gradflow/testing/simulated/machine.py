@@ -55,6 +55,7 @@ class Machine:
         self._local = threading.local()
         self.reports: list[Report] | None = None  # of launches, while somebody wants them
         self.ndarray: Any = None
+        self.functions: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()  # kernels by handle
 
     # ---- faults on demand
 
@@ -101,6 +102,20 @@ class Machine:
         if stream is None:
             raise CUDARuntimeError("cudaErrorInvalidResourceHandle")
         return stream
+
+    @property
+    def allocator(self) -> Callable[[int], Any] | None:
+        """What makes this thread's arrays; None for the pool of the device."""
+        return getattr(self._local, "allocator", None)
+
+    @allocator.setter
+    def allocator(self, allocator: Callable[[int], Any] | None) -> None:
+        self._local.allocator = allocator
+
+    def allocate(self, nbytes: int) -> Any:
+        """A block of memory for an array."""
+        allocator = self.allocator
+        return self.device.pool.allocate(nbytes) if allocator is None else allocator(nbytes).mem
 
     # ---- what a device does
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -121,11 +122,26 @@ class RawKernel:
         """Compile now; CompileException with the compiler's words."""
         self._raw._load([self.name])
 
+    @property
+    def kernel(self) -> Any:
+        """The function as the driver knows it, by its handle ``ptr``."""
+        self._machine.functions[id(self)] = self
+        return SimpleNamespace(ptr=id(self))
+
+    def sizes(self) -> list[int]:
+        """The bytes of each of its parameters."""
+        self.compile()
+        return [each.size for each in self._declared()]
+
+    def _declared(self) -> list[Parameter]:
+        if self._parameters is None:
+            compiled, _ = self._raw._load([self.name])
+            self._parameters = parameters(compiled.ptx, compiled.names[self.name])
+        return self._parameters
+
     def __call__(self, grid: Any, block: Any, args: Any, *, shared_mem: int = 0, stream: Any = None) -> None:
         machine = self._machine
-        compiled, program = self._raw._load([self.name])
-        if self._parameters is None:
-            self._parameters = parameters(compiled.ptx, compiled.names[self.name])
+        _, program = self._raw._load([self.name])
         arguments = self._arguments(args)
         grid, block = (tuple(map(int, each)) + (1,) * (3 - len(each)) for each in (grid, block))
         if min(grid + block) < 1 or np.prod(block) > 1024 or shared_mem > 227 << 10:
@@ -144,7 +160,7 @@ class RawKernel:
 
     def _arguments(self, args: Any) -> list[Any]:
         """What the kernel reads of each argument: as many bytes as its parameter has."""
-        wanted = self._parameters or []
+        wanted = self._declared()
         if len(args) < len(wanted):
             raise KernelFault(
                 "launch",

@@ -58,6 +58,7 @@ class Cupy:
         kernel._module = module
         self.RawModule, self.RawKernel = module, kernel
         self._pool = self.cuda.MemoryPool()
+        self._pool._pools = {each.number: each.pool for each in self.machine.processors}
 
     @property
     def records(self) -> Log:

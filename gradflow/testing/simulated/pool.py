@@ -130,22 +130,31 @@ class Pool:
 
 
 class MemoryPool:
-    """The pool of the current device, as ``cupy.get_default_memory_pool()`` shows it."""
+    """A pool of its own for each device; ``cupy.get_default_memory_pool()`` shows the one that arrays come from."""
 
     _machine: Machine
     _pointer: Any
 
+    def __init__(self) -> None:
+        self._pools: dict[int, Pool] = {}
+
+    @property
+    def _pool(self) -> Pool:
+        """The pool of the current device."""
+        device = self._machine.device
+        return self._pools.setdefault(device.number, Pool(self._machine, device))
+
     def malloc(self, size: int) -> Any:
         """A pointer to ``size`` new bytes."""
-        return self._pointer(self._machine.device.pool.allocate(size), 0)
+        return self._pointer(self._pool.allocate(size), 0)
 
     def used_bytes(self) -> int:
         """The bytes that arrays hold."""
-        return self._machine.device.pool.used_bytes
+        return self._pool.used_bytes
 
     def free_bytes(self) -> int:
         """The bytes that are kept for later arrays."""
-        return self._machine.device.pool.free_bytes
+        return self._pool.free_bytes
 
     def total_bytes(self) -> int:
         """All bytes that were taken from the device."""
@@ -153,15 +162,15 @@ class MemoryPool:
 
     def n_free_blocks(self) -> int:
         """How many blocks are kept for later arrays."""
-        return sum(self._machine.device.pool.free.values())
+        return sum(self._pool.free.values())
 
     def free_all_blocks(self, stream: Queue | None = None) -> None:
         """Give back to the device what is kept for later arrays, of one stream or of all."""
-        self._machine.device.pool.free_all_blocks(None if stream is None else stream.ptr)
+        self._pool.free_all_blocks(None if stream is None else stream.ptr)
 
     def get_limit(self) -> int:
         """The bytes this pool may take from the device; 0 if there is no limit."""
-        return self._machine.device.pool.limit
+        return self._pool.limit
 
     def set_limit(self, size: int | None = None, fraction: float | None = None) -> None:
         """Limit what this pool may take, in bytes or as a fraction of the device's memory."""
@@ -170,4 +179,4 @@ class MemoryPool:
             raise ValueError("size and fraction cannot be specified at one time")
         if fraction is not None:
             size = int(fraction * device.capacity)
-        device.pool.limit = size or 0
+        self._pool.limit = size or 0

@@ -49,6 +49,14 @@ alone:
   ret i64 %failed.alone
 }
 
+define i64 @run_alone(ptr %program) {                      ; the same on this thread alone, BLAS left as it is
+  %instructions = load ptr, ptr %program
+  %program.count = getelementptr i64, ptr %program, i64 1
+  %count = load i64, ptr %program.count
+  %failed = call i64 @execute(ptr %instructions, i64 %count, ptr null, i1 false)
+  ret i64 %failed
+}
+
 define internal i64 @execute(ptr %instructions, i64 %count, ptr %pool, i1 %shared) {
   br label %next
 next:

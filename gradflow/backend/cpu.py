@@ -8,24 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from gradflow.backend import loops
 from gradflow.device import CPU, Device
 from gradflow.dtypes import DType, int64
 from gradflow.op import Op, Spec
 
+LARGE = 1 << 17  # elements of an update above which one loop saves more than loading LLVM costs
+
 
 class CpuBackend:
-    """Runs an op by its reference, ``forward`` with NumPy as the namespace, or by its loop where that pays."""
+    """Runs an op by its reference, ``forward`` with NumPy as the namespace; a large update as one native loop."""
 
     xp = np
     devices = 1
 
     def run(self, op: Op, arrays: list[Any], attrs: dict[str, Any], out: Any | None, spec: Spec | None) -> Any:
-        if op.loop is not None and loops.suits(arrays) and (loop := loops.compiled(op.loop)) is not None:
-            loop(*arrays, **attrs)
-            return None
         if op.mutates:
-            op.forward(np, *arrays, **attrs)
+            if not (len(op.mutates) > 1 and arrays[0].size >= LARGE and _done_at_once(op, arrays, attrs)):
+                op.forward(np, *arrays, **attrs)
             return None
         result = op.forward(np, *arrays, out=out, **attrs)
         # NumPy turns 0-d results into scalars, which are immutable and have no memory of their own
@@ -65,3 +64,9 @@ class CpuBackend:
         if ignore is not None:
             wrong &= indices != ignore
         return int(wrong.argmax()) if wrong.any() else None
+
+
+def _done_at_once(op: Op, arrays: list[Any], attrs: dict[str, Any]) -> bool:
+    from gradflow.backend.native.steps import step
+
+    return step(op, arrays, attrs)

@@ -59,6 +59,11 @@ class Program:
         stopped: int = self._run(self._address)
         return None if stopped < 0 else self._origins[stopped]
 
+    def run_alone(self) -> int | None:
+        """The same on this thread alone: for what runs between calls of NumPy, whose BLAS has threads that spin."""
+        stopped: int = runtime().run_alone(self._address)
+        return None if stopped < 0 else self._origins[stopped]
+
     def rebind(self, array: Any, address: int) -> None:
         """Let ``array`` lie at ``address`` from the next run on; an array that no work has is no error."""
         for place in self._places.get(id(array), ()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +13,28 @@ from gradflow.backend.native.updates import updates
 from gradflow.loop import Update
 from gradflow.op import Op, Spec
 
-WORTH = 1 << 17  # elements below which a few passes by NumPy cost less than loading LLVM
 KEPT = 64  # programs, for each thread
 
-Bound = tuple[Program, tuple[Spec | None, ...]]  # a program, and what stands for each input in it
+
+class Bound:
+    """A program for arrays of some shapes, and where those of the last call were."""
+
+    def __init__(self, op: Op, arrays: Sequence[Any], attrs: dict[str, Any]) -> None:
+        self._stands = tuple(None if x is None else Spec(x.shape, x.dtype) for x in arrays)  # no array is kept alive
+        self._program = Program([Update(op, self._stands, attrs)], lambda stand: 0)
+        self._last: list[Any] = [_nothing] * len(arrays)
+
+    def run(self, arrays: Sequence[Any]) -> None:
+        """The update of ``arrays``; NumPy takes microseconds to tell an address, so it is asked for new ones alone."""
+        for i, x in enumerate(arrays):
+            if x is not None and self._last[i]() is not x:
+                self._program.rebind(self._stands[i], x.__array_interface__["data"][0])
+                self._last[i] = weakref.ref(x)
+        self._program.run_alone()
+
+
+def _nothing() -> None:
+    """What a reference to an array that is no more answers."""
 
 
 class _Programs(threading.local):  # one program must not run twice at once
@@ -37,22 +56,16 @@ def step(op: Op, arrays: Sequence[Any], attrs: dict[str, Any]) -> bool:
             del known[next(iter(known))]
         known[key] = _bound(op, arrays, attrs)
     bound = known[key]
-    if bound is None:
-        return False
-    program, stands = bound
-    for stand, x in zip(stands, arrays, strict=True):
-        if x is not None:
-            program.rebind(stand, x.__array_interface__["data"][0])
-    program.run()
-    return True
+    if bound is not None:
+        bound.run(arrays)
+    return bound is not None
 
 
 def _bound(op: Op, arrays: Sequence[Any], attrs: dict[str, Any]) -> Bound | None:
-    """A program that keeps no array alive; None for what programs cannot do."""
+    """A program for arrays like these, None if there is none."""
     if not all(x is None or x.flags.c_contiguous for x in arrays) or not updates(op, arrays):
         return None
-    stands = tuple(None if x is None else Spec(x.shape, x.dtype) for x in arrays)
     try:
-        return Program([Update(op, stands, attrs)], lambda stand: 0), stands
+        return Bound(op, arrays, attrs)
     except (RuntimeError, NotImplementedError):  # of LLVM, and of loops that cannot be generated
         return None

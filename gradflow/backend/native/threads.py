@@ -92,8 +92,10 @@ class Runtime:
     """The functions of kernels/runtime.ll; they run without the interpreter's lock."""
 
     def __init__(self) -> None:
-        self._code = engine.forever(engine.code(engine.kernel("runtime"), ["run", "serve", "wake", "pauses"]))
+        names = ["run", "run_alone", "serve", "wake", "pauses"]
+        self._code = engine.forever(engine.code(engine.kernel("runtime"), names))
         self.run = self._function("run", ctypes.c_int64, ctypes.c_void_p)
+        self.run_alone = self._function("run_alone", ctypes.c_int64, ctypes.c_void_p)
         self.serve = self._function("serve", None, ctypes.c_void_p)
         self.wake = self._function("wake", None, ctypes.c_void_p, ctypes.c_int64)
         self.pauses = self._function("pauses", None, ctypes.c_int64)

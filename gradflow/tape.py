@@ -166,13 +166,19 @@ def gradients(
     *,
     create_graph: bool = False,
     retain_graph: bool = False,
+    beyond: bool = True,
 ) -> list[Tensor | None]:
-    """The gradients of ``of`` with respect to each of ``wrt``, returned and not accumulated; None where none flows."""
+    """The gradients of ``of`` with respect to each of ``wrt``, returned and not accumulated; None where none flows.
+
+    Without ``beyond``, the graph that ``wrt`` were computed by is let alone.
+    """
     seed = _seed(of, grad)
     keys = [x.node or x for x in wrt]
-    if of.node is None:
-        return [seed if key is of else None for key in keys]
-    sweep = Sweep(of.node, seed, create_graph, create_graph or retain_graph, keep={id(key) for key in keys})
+    keep = {id(key) for key in keys}
+    if of.node is None or (not beyond and id(of.node) in keep):
+        return [seed if key is (of.node or of) else None for key in keys]
+    end = set() if beyond else keep
+    sweep = Sweep(of.node, seed, create_graph, create_graph or retain_graph, keep=keep, end=end)
     return [sweep.grads.get(id(key)) for key in keys]
 
 
@@ -187,12 +193,13 @@ class Sweep:
         retain_graph: bool,
         into_slots: bool = False,
         keep: set[int] | frozenset[int] = frozenset(),
+        end: set[int] | frozenset[int] = frozenset(),
     ) -> None:
         self.grads: dict[int, Tensor] = {id(root): seed}
         self.leaves: dict[int, Tensor] = {}
         self.retained: list[tuple[Tensor, Tensor]] = []
         self.slots: dict[int, Tensor] = {}  # memory for the gradients of leaves that have none yet
-        nodes = reachable(root)
+        nodes = reachable(root, end)
         if into_slots:
             self._claim_slots(nodes)
         before, mode.recording = mode.recording, create_graph
@@ -230,8 +237,8 @@ class Sweep:
             raise
 
 
-def reachable(root: Node) -> list[Node]:
-    """The nodes that ``root`` was computed from and itself, newest first."""
+def reachable(root: Node, end: set[int] | frozenset[int] = frozenset()) -> list[Node]:
+    """The nodes that ``root`` was computed from and itself, newest first, without those in ``end`` and before them."""
     seen = {root}
     stack = [root]
     while stack:
@@ -242,7 +249,7 @@ def reachable(root: Node) -> list[Node]:
                 "run the forward pass again, or call backward(retain_graph=True) the first time"
             )
         for parent in node.parents:
-            if isinstance(parent, Node) and parent not in seen:
+            if isinstance(parent, Node) and parent not in seen and id(parent) not in end:
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=lambda node: node.number, reverse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,21 @@ def without_dead(program: Program) -> Program:
         if call.op is None or any(s.origin in (STATE, INPUT) for s in written) or written & wanted:
             wanted |= {value.storage for value in (*call.reads, *call.writes)}
             calls.append(call)
-    return _with_calls(program, calls[::-1])
+    return program.with_calls(calls[::-1])
 
 
 def kept(program: Program) -> Iterator[Value]:
     """The values that are there when the step has ended: results, and gradients without a place of their own."""
     yield from (x for x in program.outputs if isinstance(x, Value))
     yield from (each.value for each in program.effects if each.value is not None)
+    yield from (part for each in program.pullbacks for part in each.parts if part is not None)
+    if program.pullbacks:  # they may run in any order, more than once, or never
+        made = set()
+        for number, call in enumerate(program.calls):
+            if call.op is None and call.action is None:
+                yield from (x for later in program.calls[number:] for x in later.reads if x.storage in made)
+                return
+            made |= {x.storage for x in call.writes}
 
 
 def without_repetition(program: Program) -> Program:
@@ -58,7 +66,7 @@ def without_repetition(program: Program) -> Program:
         for value in call.writes:
             versions[value.storage] = versions.get(value.storage, 0) + 1
         calls.append(call)
-    return _with_calls(program, calls)
+    return program.with_calls(calls)
 
 
 def without_ones(program: Program) -> Program:
@@ -76,7 +84,7 @@ def without_ones(program: Program) -> Program:
             same[out.storage] = x
         else:
             calls.append(call)
-    return _with_calls(program, calls)
+    return program.with_calls(calls)
 
 
 def _fixed(program: Program) -> set[Storage]:
@@ -133,7 +141,3 @@ def _renamed(call: Call, same: dict[Storage, Value]) -> Call:
         return Value(same[x.storage].storage, x.shape, x.dtype, x.offset, x.strides)
 
     return Call(call.op, tuple(map(of, call.inputs)), call.attrs, call.out, call.site, call.action)
-
-
-def _with_calls(program: Program, calls: Iterable[Call]) -> Program:
-    return Program(program.inputs, list(calls), program.outputs, program.effects, program.storages)

@@ -11,7 +11,8 @@ from gradflow.compiler.facts import Facts
 from gradflow.compiler.fingerprint import difference, fingerprint
 from gradflow.compiler.guards import Guards
 from gradflow.compiler.plan import SLOT, Plan
-from gradflow.compiler.signature import aliases, flattened, is_array, rebuilt, settings
+from gradflow.compiler.program import Effect
+from gradflow.compiler.signature import aliases, described, flattened, is_array, rebuilt, settings
 from gradflow.compiler.trace import Trace, tracing
 from gradflow.dispatch import observed
 from gradflow.errors import CompileError
@@ -20,6 +21,9 @@ from gradflow.tensor import Tensor
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PLANS = 16  # kept for one function
+
+
+WARNED = 3  # traces for yet other arguments after which that is remarked upon
 
 
 class RetraceWarning(UserWarning):
@@ -37,6 +41,8 @@ class Compiled:
         self.plans: dict[Hashable, list[Plan]] = {}
         self.reasons: list[str] = []  # why it was traced, each time
         self.eager: dict[Hashable, str] = {}  # signatures that are run as they are, and why
+        self._kinds: dict[str, str] = {}  # of the arguments of the last call that was traced
+        self._retraced = 0  # how often for arguments of another kind
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if observed():  # by a profiler, or by the trace of a compiled function that calls this one
@@ -49,29 +55,82 @@ class Compiled:
                 return plan.run(leaves)
         if key in self.eager:
             return self.function(*args, **kwargs)
-        self.reasons.append(self._reason(key))
+        self._note(key, args, kwargs)
         return self._traced(key, args, kwargs, leaves)
 
-    def _reason(self, key: Hashable) -> str:
-        """Why a call with the signature ``key`` is traced."""
-        plans = self.plans.get(key)
-        if plans is None:
-            return "the first call" if not self.plans else f"arguments of another kind: {key}"
-        for plan in plans:
-            changed = plan.facts.changed()
-            if changed is None:
-                return "the second call, to see whether the step does the same again"
-        return str(changed)
+    @property
+    def plan(self) -> Plan:
+        """The plan that was made last: print it, or ask for its ``cost()``. Raises CompileError if there is none."""
+        plans = [plan for each in self.plans.values() for plan in each]
+        if not plans:
+            raise CompileError(f"gf.compile: {self._name} has no plan yet; call it first")
+        return plans[-1]
+
+    def explain(self) -> str:
+        """How often the function was traced and why, and what its plans are: one line each.
+
+        >>> import gradflow as gf
+        >>> double = gf.compile(lambda x: x * 2)
+        >>> for size in (2, 2, 2, 3):
+        ...     y = double(gf.zeros(size))
+        >>> print(double.explain())
+        <lambda>: traced 3 times, 2 plans
+          traced: the first call
+          traced: the second call, to see whether the step does the same again
+          traced: args[0] is float32 (3,), was float32 (2,)
+          plan: 2 flops, 16 bytes moved, 1 works, 256 bytes of buffers; fused, by LLVM
+          plan: 3 flops, 24 bytes moved, 1 works, 256 bytes of buffers; fused, by LLVM; not compared yet
+        """
+        plans = [plan for each in self.plans.values() for plan in each]
+        lines = [f"{self._name}: traced {_times(len(self.reasons))}, {len(plans)} plan{'s' * (len(plans) != 1)}"]
+        lines += [f"  traced: {reason}" for reason in self.reasons]
+        lines += [f"  plan: {plan.heading}" for plan in plans]
+        return "\n".join(lines + [f"  run as it is: {reason}" for reason in self.eager.values()])
+
+    @property
+    def _name(self) -> str:
+        return str(getattr(self.function, "__name__", type(self.function).__name__))
+
+    def _note(self, key: Hashable, args: Any, kwargs: Any) -> None:
+        """Remember why this call is traced, and say so if that goes on and on."""
+        kinds = dict([*described("args", args), *described("kwargs", kwargs)])
+        reason = self._reason(key, kinds)
+        self.reasons.append(reason)
+        self._kinds = kinds
+        self._retraced += key not in self.plans and bool(self.plans)
+        if self._retraced == WARNED and key not in self.plans:
+            warnings.warn(
+                f"gf.compile: {self._name} was traced for {WARNED + 1} kinds of arguments ({reason}), and each is "
+                "compiled anew. Give it arguments of few kinds: batches of one size (drop or pad the last), tensors in "
+                "the place of Python numbers that change",
+                RetraceWarning,
+                stacklevel=4,
+            )
+
+    def _reason(self, key: Hashable, kinds: dict[str, str]) -> str:
+        """Why a call with the signature ``key``, whose arguments are of ``kinds``, is traced."""
+        if key not in self.plans:
+            for name, kind in kinds.items():
+                if self.plans and self._kinds.get(name) != kind:
+                    return f"{name} is {kind}, was {self._kinds.get(name, 'absent')}"
+            return "the settings, the layout of an argument or their number changed" if self.plans else "the first call"
+        changed = [plan.facts.changed() for plan in self.plans[key]]
+        if None in changed:
+            return "the second call, to see whether the step does the same again"
+        return str(changed[-1])
 
     def _traced(self, key: Hashable, args: Any, kwargs: Any, leaves: list[Tensor]) -> Any:
         trace, guards = Trace(leaves, strict=not self.fallback), Guards(self.function)
         given = iter(leaves)
         args, kwargs = rebuilt((args, kwargs), lambda _: next(given), is_array)
         entry = {id(p): (p, p.grad is not None) for p in (*leaves, *guards.parameters())}
+        tensors: list[Tensor] = []
         with tracing(trace):
             result = self.function(*args, **kwargs)
+            template = _template(result, tensors)
+            trace.pull(tensors)
         try:
-            self._learn(key, trace, guards, entry, result)
+            self._learn(key, trace, guards, entry, tensors, template)
         except CompileError as error:
             if not self.fallback:
                 raise
@@ -79,7 +138,9 @@ class Compiled:
             warnings.warn(f"{error}. This signature is not compiled", RetraceWarning, stacklevel=3)
         return result
 
-    def _learn(self, key: Hashable, trace: Trace, guards: Guards, entry: dict[int, Any], result: Any) -> None:
+    def _learn(
+        self, key: Hashable, trace: Trace, guards: Guards, entry: dict[int, Any], tensors: list[Tensor], template: Any
+    ) -> None:
         """Make a plan of ``trace``, or find that there is one."""
         changed = guards.changed()
         if changed is not None:
@@ -87,9 +148,8 @@ class Compiled:
                 f"gf.compile: the step changed {changed.name} from {changed.was!r} to {changed.get()!r}, which a "
                 "replay would not do; keep it in a tensor that is written in place, or change it outside the step"
             )
-        tensors: list[Tensor] = []
-        template = _template(result, tensors)
         program = trace.finish(tensors)
+        program.effects = [each for each in program.effects if not _nothing_new(each, entry)]
         leaves = {id(each.leaf) for each in program.effects}
         facts = Facts(guards, trace.persistent(), {i: each for i, each in entry.items() if i in leaves})
         lines = [*fingerprint(program), ("what the step returns", repr(template))]
@@ -119,6 +179,16 @@ class Compiled:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.function, name)
+
+
+def _nothing_new(effect: Effect, entry: dict[int, Any]) -> bool:
+    """Whether a leaf without a gradient had none before."""
+    had = entry.get(id(effect.leaf))
+    return effect.kind == "none" and had is not None and not had[1]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _template(result: Any, tensors: list[Tensor]) -> Any:

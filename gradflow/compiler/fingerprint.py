@@ -18,6 +18,9 @@ def fingerprint(program: Program) -> list[Line]:
     """
     numbers = {storage: i for i, storage in enumerate(s for s in program.storages if s.origin == COMPUTED)}
 
+    seeds = [each.seed for each in program.pullbacks]
+    inputs = {value.storage: i for i, value in enumerate((*program.inputs, *seeds))}
+
     def of(x: Any) -> Any:
         if not isinstance(x, Value):
             return type(x), _comparable(x)
@@ -29,7 +32,7 @@ def fingerprint(program: Program) -> list[Line]:
         if storage.origin == STATE:
             return STATE, id(storage.array), place
         if storage.origin == INPUT:
-            return INPUT, next(i for i, each in enumerate(program.inputs) if each.storage is storage), place
+            return INPUT, inputs[storage], place
         return COMPUTED, numbers[storage], place
 
     lines: list[Line] = []
@@ -38,6 +41,9 @@ def fingerprint(program: Program) -> list[Line]:
         line = call.name, tuple(map(of, call.inputs)), attrs, of(call.out)
         lines.append((f"{call.name} at {described(call.site)}", line))
     lines.append(("what the step returns", tuple(map(of, program.outputs))))
+    for pullback in program.pullbacks:
+        parts = tuple(map(of, pullback.parts))
+        lines.append(("the gradients of what the step returns", (pullback.output, of(pullback.seed), parts)))
     for effect in program.effects:
         lines.append(("the gradients that the step leaves", (id(effect.leaf), effect.kind, of(effect.value))))
     return lines

@@ -39,7 +39,7 @@ def with_products(program: Program) -> Program:
             calls.append(Call(_add, (plain, bias), {}, call.out, call.site))
         else:
             calls.append(call)
-    return Program(program.inputs, calls, program.outputs, program.effects, storages)
+    return program.with_calls(calls, storages)
 
 
 def with_cross_entropy(program: Program) -> Program:
@@ -54,7 +54,7 @@ def with_cross_entropy(program: Program) -> Program:
                 calls[number] = Call(both, (other.out, call.out, *call.inputs), call.attrs, None, call.site)
                 del calls[later]
                 break
-    return Program(program.inputs, calls, program.outputs, program.effects, program.storages)
+    return program.with_calls(calls)
 
 
 def _is_plain_cross_entropy(call: Call) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +17,10 @@ from gradflow.compiler.gradients import Gradients
 from gradflow.compiler.listing import listing
 from gradflow.compiler.memory import layout
 from gradflow.compiler.program import STATE, Argument, Program, Value
+from gradflow.compiler.pulling import CompiledNode
 from gradflow.compiler.replay import Replay
 from gradflow.compiler.signature import rebuilt
-from gradflow.compiler.works import Work, reference
+from gradflow.compiler.works import Work, phases, reference
 from gradflow.mutations import mutations
 from gradflow.tensor import Tensor
 
@@ -31,6 +33,10 @@ class _Slot:
 
 
 SLOT = _Slot()
+
+
+class _Token:
+    """What the nodes of one run hold together."""
 
 
 class Plan:
@@ -48,7 +54,9 @@ class Plan:
         self.program = cleaned(program)
         self.works = self._works()
         self.layout = layout(self.works, kept(self.program))
-        self._replay = Replay(self.program, self.works, self.layout)
+        self._replay = self._spare()
+        self._idle: list[Replay] = [self._replay]  # those whose buffers no graph needs
+        self._state = self._read_by_pullbacks()
         self._gradients = Gradients(program.effects)
         self._written = self._places()
         self._result = result
@@ -72,6 +80,11 @@ class Plan:
     def __str__(self) -> str:
         return listing(self.program, self.works, self.layout, self.cost(), self._how())
 
+    @property
+    def heading(self) -> str:
+        """What it costs and how it is run, in a line."""
+        return f"{self.cost()}; {self._how()}" + "; not compared yet" * (not self.verified)
+
     def _how(self) -> str:
         """What runs it, in words."""
         if self.exact:
@@ -86,25 +99,50 @@ class Plan:
         self.verified = True
         self.facts = facts
 
+    def _spare(self) -> Replay:
+        return Replay(self.program, self.works, self.layout)
+
+    def _read_by_pullbacks(self) -> list[Any]:
+        """The arrays from before the step that its pullbacks read."""
+        later = [work for phase in phases(self.works)[1:] for work in phase]
+        storages = {x.storage for work in later for x in work.reads if x.storage.origin == STATE}
+        return [storage.array for storage in storages]
+
     def run(self, arguments: Sequence[Tensor]) -> Any:
         """Do the step again, for other arguments of the same signature, and return what it returns."""
         with self._lock:
+            replay = self._replay
+            if self.program.pullbacks:
+                replay = self._idle.pop() if self._idle else self._spare()
             self._gradients.prepare()
             try:
-                self._replay.run([x.data for x in arguments])
+                replay.run([x.data for x in arguments])
             except BaseException:
                 self._gradients.drop(arguments)
                 raise
             finally:
-                mutations.wrote("a compiled step", self._written)
-            self._gradients.leave(self._replay.array, arguments)
-            outputs = [self._output(each, arguments) for each in self.program.outputs]
+                if self._written:
+                    mutations.wrote("a compiled step", self._written)
+            self._gradients.leave(replay.array, arguments)
+            outputs = [self._output(each, replay, arguments) for each in self.program.outputs]
+            if self.program.pullbacks:
+                self._attach(outputs, replay, arguments)
         if self._result is SLOT:
             return outputs[0]
         given = iter(outputs)
         return rebuilt(self._result, lambda _: next(given), lambda x: x is SLOT)
 
-    def _output(self, x: Any, arguments: Sequence[Tensor]) -> Any:
+    def _attach(self, outputs: list[Any], replay: Replay, arguments: Sequence[Tensor]) -> None:
+        """Put the results on the tape; ``replay`` is idle again when their nodes are gone."""
+        token = _Token()
+        weakref.finalize(token, self._idle.append, replay)
+        for pullback in self.program.pullbacks:
+            of = [arguments[x.number] if isinstance(x, Argument) else x for x in pullback.of]
+            node = CompiledNode(pullback, replay, [x.node or x for x in of], self._state, token)
+            outputs[pullback.output].node = node
+            outputs[pullback.output].requires_grad = True
+
+    def _output(self, x: Any, replay: Replay, arguments: Sequence[Tensor]) -> Any:
         if isinstance(x, Value):
-            return Tensor(self._replay.array(x).copy())
+            return Tensor(replay.array(x).copy())
         return arguments[x.number] if isinstance(x, Argument) else x

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from gradflow.device import Device
@@ -75,7 +75,10 @@ class Value:
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """One call at the door, ``op`` of ``inputs`` (values, numbers, None), or an action of Python's (``op`` None)."""
+    """One call at the door, ``op`` of ``inputs`` (values, numbers, None).
+
+    Without an op it is an action of Python's or, without that either, the end of a phase: what follows is run later.
+    """
 
     op: Op | None
     inputs: tuple[Any, ...] = ()
@@ -101,7 +104,9 @@ class Call:
     @property
     def name(self) -> str:
         """The op's name."""
-        return "action" if self.op is None else self.op.name
+        if self.op is None:
+            return "the end of a phase" if self.action is None else "action"
+        return self.op.name
 
 
 class Argument(NamedTuple):
@@ -118,6 +123,18 @@ class Effect(NamedTuple):
     value: Value | None = None
 
 
+class Pullback(NamedTuple):
+    """The phase that makes the gradients of leaves and arguments, given the gradient ``seed`` of one result.
+
+    ``of`` are those, tensors or Arguments; ``parts`` their gradients, None where none flows.
+    """
+
+    output: int  # among the program's outputs
+    seed: Value
+    of: list[Any]
+    parts: list[Value | None]
+
+
 @dataclass(eq=False, slots=True)
 class Program:
     """The calls of a step, the tensors that it returns, and the gradients that it leaves."""
@@ -127,3 +144,8 @@ class Program:
     outputs: list[Any]  # values, Arguments, or tensors that were there before
     effects: list[Effect]
     storages: list[Storage]
+    pullbacks: list[Pullback] = field(default_factory=list)
+
+    def with_calls(self, calls: list[Call], storages: list[Storage] | None = None) -> Program:
+        """The same program of other calls."""
+        return replace(self, calls=calls, storages=self.storages if storages is None else storages)

@@ -11,8 +11,8 @@ import numpy as np
 from gradflow.backend import cpu, native
 from gradflow.compiler.arrays import address_of, array_at
 from gradflow.compiler.memory import ALIGNMENT, Layout
-from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, Call, Program, Storage, Value
-from gradflow.compiler.works import Action, Reference, Work
+from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, Call, Program, Pullback, Storage, Value
+from gradflow.compiler.works import Action, Reference, Work, phases
 from gradflow.op import Spec
 
 Step = Callable[[], None]
@@ -33,7 +33,9 @@ class Replay:
                 self._addresses[storage] = address_of(storage.array)
         for storage, place in layout.places.items():
             self._addresses[storage] = start + place
-        self._inputs = [value.storage for value in program.inputs]
+        self._values = [*program.inputs, *(each.seed for each in program.pullbacks)]
+        self._inputs = [value.storage for value in self._values]
+        self.held: Sequence[Any] = ()  # the arguments' arrays, which pullbacks read again
         self._given: list[int] = [0] * len(self._inputs)
         self._rebound: list[tuple[int, Any, Value]] = []  # argument, native program, value
         self._initials = [
@@ -43,23 +45,32 @@ class Replay:
         ]
         for storage in self._inputs:
             self._addresses.setdefault(storage, start)  # until the first call
-        self.steps = [step for step, _ in self._bound()]
+        self._phases = [list(self._bound(each)) for each in phases(works)]
 
     def run(self, arrays: Sequence[Any]) -> None:
         """Do the works, given the arguments' arrays: of the shapes, dtypes and strides of the program's inputs."""
         given = self._given
+        self.held = arrays
         for number, array in enumerate(arrays):
             address = array.__array_interface__["data"][0]
             if address != given[number]:
                 self._move(number, address)
         for array, initial in self._initials:
             array[...] = initial
-        for step in self.steps:
+        for step in self._phases[0]:
+            step()
+
+    def pull(self, pullback: Pullback, g: Any) -> None:
+        """Do the works of ``pullback``, given the gradient ``g`` of its result."""
+        g = np.ascontiguousarray(g, pullback.seed.dtype)
+        number = self._values.index(pullback.seed)
+        self._move(number, address_of(g))
+        for step in self._phases[1 + self.program.pullbacks.index(pullback)]:
             step()
 
     def _move(self, number: int, address: int) -> None:
         self._given[number] = address
-        self._addresses[self._inputs[number]] = address - self.program.inputs[number].reach[0]
+        self._addresses[self._inputs[number]] = address - self._values[number].reach[0]
         for argument, program, value in self._rebound:
             if argument == number:
                 program.rebind(value, self.address(value))
@@ -74,15 +85,13 @@ class Replay:
 
     # ---- binding
 
-    def _bound(self) -> Iterator[tuple[Step, tuple[Work, ...]]]:
-        """The steps, each with the works that it does."""
-        for is_native, works in groupby(self.works, _is_native):
+    def _bound(self, works: Sequence[Work]) -> Iterator[Step]:
+        """The steps of a phase: native works that follow one another are one."""
+        for is_native, group in groupby(works, _is_native):
             if is_native:
-                group = tuple(works)
-                yield self._native(group), group
+                yield self._native(tuple(group))
             else:
-                for work in works:
-                    yield self._called(work), (work,)
+                yield from map(self._called, group)
 
     def _native(self, works: tuple[Work, ...]) -> Step:
         program = native.Program([work.does for work in works], self.address)

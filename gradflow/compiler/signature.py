@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -75,6 +75,23 @@ def rebuilt(tree: Any, leaf: Callable[[Any], Any], is_leaf: Callable[[Any], bool
 def is_array(x: Any) -> bool:
     """Whether ``x`` is a tensor, or an array that counts as one."""
     return isinstance(x, (Tensor, np.ndarray)) or _is_on_gpu(x)
+
+
+def described(name: str, tree: Any) -> Iterator[tuple[str, str]]:
+    """The leaves of ``tree``, each under its path, and what counts of it, in words."""
+    if is_array(tree):
+        yield name, f"{tree.dtype} {tuple(tree.shape)}" + ", requires grad" * getattr(tree, "requires_grad", False)
+    elif isinstance(tree, dict):
+        for key, each in tree.items():
+            yield from described(f"{name}[{key!r}]", each)
+    elif isinstance(tree, (tuple, list)):
+        for number, each in enumerate(tree):
+            yield from described(f"{name}[{number}]", each)
+    elif is_dataclass(tree) and not isinstance(tree, type):
+        for each in fields(tree):
+            yield from described(f"{name}.{each.name}", getattr(tree, each.name))
+    else:
+        yield name, repr(tree)
 
 
 def aliases(leaves: list[Tensor]) -> Hashable:

@@ -5,17 +5,30 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from gradflow.backend import backend_of
-from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, STATE, Argument, Call, Effect, Program, Storage, Value
+from gradflow.compiler.places import Places
+from gradflow.compiler.program import (
+    COMPUTED,
+    CONSTANT,
+    STATE,
+    Argument,
+    Call,
+    Effect,
+    Program,
+    Pullback,
+    Storage,
+    Value,
+)
 from gradflow.dispatch import Observer, observed_by
 from gradflow.errors import CompileError
 from gradflow.mode import mode
 from gradflow.op import Op
 from gradflow.site import caller, described
+from gradflow.tape import gradients
 from gradflow.tensor import Tensor, copied
 
 UNIFORM = 1 << 20  # elements up to which what is written to is copied, should it turn out to be made in the step
@@ -23,91 +36,39 @@ IN_THE_TRACE = 2  # references to an array that are the trace's own when it look
 
 
 class Trace(Observer):
-    """What passed the door while a step ran.
-
-    Arrays are told apart by the memory they lie in, so that views, gradients that land in an arena, and flat arrays
-    over many parameters are known for what they are.
-    """
+    """What passed the door while a step ran."""
 
     def __init__(self, arguments: list[Tensor], strict: bool = True) -> None:
         self.arguments = arguments
         self.strict = strict  # reads of elements are errors at once; otherwise they are noted, and the step goes on
         self.problem: CompileError | None = None
+        self.pullbacks: list[Pullback] = []
         self.tensors: dict[int, weakref.ref[Tensor]] = {}  # that were there before
         self.calls: list[Call] = []
-        self.storages: list[Storage] = []
         self.leaves: dict[int, Tensor] = {}
-        self._roots: dict[int, list[tuple[int, int, Storage]]] = {}  # by owner of the memory: begin, end, storage
-        self._values: dict[int, Value] = {}
-        self._alive: list[Any] = []  # arrays, so that no other gets the identity of one that is gone
+        self._places = Places()
         self._made: list[tuple[weakref.ref[Tensor], Call]] = []
         self.inputs = [self._argument(x) for x in arguments]
 
-    # ---- arrays
-
     def _argument(self, x: Tensor) -> Value:
-        known = self._values.get(id(x.data))
-        if known is None and x.grad_slot is not None:
-            known = self.value(x.data)  # a parameter: it lies where it lies
+        known = self._places.known(x.data)
+        if known is None and x.grad_slot is None:
+            known = self._places.argument(x.data)
         elif known is None:
-            low, high = backend_of(x.data).memory_of(x.data)
-            storage = self._storage(INPUT, x.data, high - low, low)
-            known = self._value(x.data, storage, low)
+            known = self._places.value(x.data)  # a parameter: it lies where it lies
         if x.requires_grad and x.is_leaf:
             self.leaves[id(x)] = x
         return known
-
-    def _storage(self, origin: str, array: Any, nbytes: int, start: int) -> Storage:
-        device = backend_of(array).device_of(array)
-        storage = Storage(origin, len(self.storages), nbytes, device)
-        if origin != INPUT:
-            storage.array = _owner(array)
-        self.storages.append(storage)
-        self._roots.setdefault(id(_owner(array)), []).append((start, start + nbytes, storage))
-        self._alive.append(_owner(array))
-        return storage
-
-    def _value(self, array: Any, storage: Storage, start: int) -> Value:
-        """``array`` as a part of ``storage``, whose memory begins at ``start``."""
-        first = _address(array)
-        strides = None if array.flags.c_contiguous else tuple(array.strides)
-        value = Value(storage, array.shape, array.dtype, first - start, strides)
-        self._values[id(array)] = value
-        self._alive.append(array)
-        return value
-
-    def _place(self, array: Any, near: Iterable[Storage] = ()) -> tuple[Storage, int] | None:
-        """The storage that ``array`` is a part of, one of ``near`` if there are several, and where it begins."""
-        low, high = backend_of(array).memory_of(array)
-        found = [
-            (storage, start)
-            for start, end, storage in self._roots.get(id(_owner(array)), ())
-            if start <= low and high <= end
-        ]
-        preferred = [each for each in found if each[0] in list(near)]
-        return next(iter(preferred or found), None)
-
-    def value(self, array: Any) -> Value:
-        """``array``, which an op reads; one not met before was there already, or was made in the step off the door."""
-        known = self._values.get(id(array))
-        if known is not None:
-            return known
-        place = self._place(array)
-        if place is None:
-            owner = _owner(array)
-            low, high = backend_of(owner).memory_of(owner)
-            place = self._storage(STATE, owner, high - low, low), low
-        return self._value(array, *place)
 
     # ---- what the door tells
 
     def begins(self, op: Op, inputs: tuple[Any, ...], into: Tensor | None) -> None:
         if into is not None:
-            self.value(into.data)  # was there before
+            self._places.value(into.data)  # was there before
         for position in op.mutated(len(inputs)):
             x = inputs[position]
             if isinstance(x, Tensor):
-                self._keep_initial(self.value(x.data).storage, x)
+                self._keep_initial(self._places.value(x.data).storage, x)
 
     def _keep_initial(self, storage: Storage, x: Tensor) -> None:
         """Remember what ``storage`` holds, in case that it was made in the step and must be made again."""
@@ -115,7 +76,7 @@ class Trace(Observer):
             storage.initial = copied(storage.array)
 
     def saw(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], out: Tensor | None) -> None:
-        arguments = tuple(self.value(x.data) if isinstance(x, Tensor) else x for x in inputs)
+        arguments = tuple(self._places.value(x.data) if isinstance(x, Tensor) else x for x in inputs)
         for x in inputs:
             if isinstance(x, Tensor):
                 self._meet(x)
@@ -123,19 +84,12 @@ class Trace(Observer):
         if out is None:
             self.calls.append(call)
             return
-        known = self._values.get(id(out.data))
+        known = self._places.known(out.data)
         if known is None:
-            near = [x.storage for x in arguments if isinstance(x, Value)]
-            place = self._place(out.data, near)
-            if place is not None and place[0] in near:
-                self._value(out.data, *place)  # a view: there is nothing to compute
+            known, is_view = self._places.result(out.data, [x.storage for x in arguments if isinstance(x, Value)])
+            if is_view:  # there is nothing to compute
                 self._made.append((weakref.ref(out), call))
                 return
-            if place is None:
-                owner = _owner(out.data)
-                low, high = backend_of(owner).memory_of(owner)
-                place = self._storage(COMPUTED, owner, high - low, low), low
-            known = self._value(out.data, *place)
         elif any(isinstance(x, Value) and x is known for x in arguments):
             return  # the op gave back what it was given
         call.out = known
@@ -146,7 +100,7 @@ class Trace(Observer):
     def _meet(self, x: Tensor) -> None:
         if x.requires_grad and x.is_leaf:
             self.leaves[id(x)] = x
-        if self._values[id(x.data)].storage.origin == STATE and id(x) not in self.tensors:
+        if self._places.value(x.data).storage.origin == STATE and id(x) not in self.tensors:
             self.tensors[id(x)] = weakref.ref(x)
 
     def performs(self, action: Callable[[], None]) -> None:
@@ -165,6 +119,20 @@ class Trace(Observer):
 
     # ---- the end
 
+    def pull(self, outputs: list[Tensor]) -> None:
+        """Trace the backward pass of each of ``outputs`` that has one to come, as a phase of its own."""
+        of = [x for x in (*self.arguments, *self.leaves.values()) if x.requires_grad]
+        of = list({id(x): x for x in of}.values())
+        for number, x in enumerate(outputs):
+            if x.node is None or x.node.inputs is None:
+                continue
+            self.calls.append(Call(None))
+            seed = Tensor(backend_of(x.data).xp.ones_like(x.data))
+            value = self._argument(seed)
+            parts = gradients(x, of, seed, retain_graph=True, beyond=False)
+            found = [None if part is None else self._places.value(part.data) for part in parts]
+            self.pullbacks.append(Pullback(number, value, [self._leaf(each) for each in of], found))
+
     def finish(self, outputs: list[Tensor]) -> Program:
         """The program, given the tensors that the step returned.
 
@@ -177,12 +145,12 @@ class Trace(Observer):
         effects = [self._effect(leaf) for leaf in self.leaves.values()]
         self._forbid_escapes(outputs)
         self._forbid_shared_arguments()
-        self._values.clear()
-        self._alive.clear()
-        for storage in self.storages:
+        self._places.release()
+        for storage in self._places.storages:
             if storage.origin == STATE:
                 self._settle(storage)
-        return Program(self.inputs, self.calls, wanted, [each for each in effects if each], self.storages)
+        given = [each for each in effects if each is not None]
+        return Program(self.inputs, self.calls, wanted, given, self._places.storages, self.pullbacks)
 
     def persistent(self) -> list[Tensor]:
         """The tensors that were there before, are still there, and are no gradients."""
@@ -194,20 +162,25 @@ class Trace(Observer):
         for number, argument in enumerate(self.arguments):
             if x is argument:
                 return Argument(number)
-        value = self.value(x.data)
+        value = self._places.value(x.data)
         return x if value.storage.origin == STATE else value
 
     def _effect(self, given: Tensor) -> Effect | None:
         grad = given.grad
-        leaf = next((Argument(i) for i, x in enumerate(self.arguments) if x is given and x.grad_slot is None), given)
+        leaf = self._leaf(given)
         if grad is None:
             return Effect(leaf, "none")
         if given.grad_slot is not None and grad.data is given.grad_slot.tensor.data:
-            return Effect(leaf, "slot", self._values.get(id(grad.data)))
-        known = self._values.get(id(grad.data))
+            return Effect(leaf, "slot", self._places.known(grad.data))
+        known = self._places.known(grad.data)
         if known is not None and known.storage.origin == COMPUTED:
             return Effect(leaf, "value", known)
         return None  # it was there before, and was left alone
+
+    def _leaf(self, x: Tensor) -> Tensor | Argument:
+        """``x``, or which argument it is: another tensor in each call."""
+        numbers = (Argument(i) for i, each in enumerate(self.arguments) if each is x and x.grad_slot is None)
+        return next(numbers, x)
 
     def _forbid_escapes(self, outputs: list[Tensor]) -> None:
         kept = {id(x) for x in outputs} | {id(leaf.grad) for leaf in self.leaves.values()}
@@ -255,17 +228,3 @@ def tracing(trace: Trace) -> Iterator[None]:
             yield
     finally:
         mode.reading = before
-
-
-def _owner(array: Any) -> Any:
-    """The array whose memory ``array`` is a part of."""
-    while isinstance(array.base, type(array)):
-        array = array.base
-    return array
-
-
-def _address(array: Any) -> int:
-    if hasattr(array, "__array_interface__"):
-        address: int = array.__array_interface__["data"][0]
-        return address
-    return int(array.data.ptr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gradflow.compiler.program import Call, Value
@@ -21,10 +22,14 @@ class Action(NamedTuple):
     call: Call
 
 
+class Boundary(NamedTuple):
+    """The end of a phase."""
+
+
 class Work(NamedTuple):
     """A unit of a plan: what is done, the calls it stands for, what it reads and what it writes."""
 
-    does: Loop | Gemm | CrossEntropy | Update | Reference | Action
+    does: Loop | Gemm | CrossEntropy | Update | Reference | Action | Boundary
     calls: tuple[Call, ...]
     reads: tuple[Value, ...]
     writes: tuple[Value, ...]
@@ -32,5 +37,18 @@ class Work(NamedTuple):
 
 def reference(call: Call) -> Work:
     """``call`` as a work of its own."""
-    does: Any = Action(call) if call.op is None else Reference(call)
+    does: Any = Reference(call)
+    if call.op is None:
+        does = Boundary() if call.action is None else Action(call)
     return Work(does, (call,), tuple(call.reads), tuple(call.writes))
+
+
+def phases(works: Sequence[Work]) -> list[list[Work]]:
+    """``works`` in their phases: the first is the step itself, others its pullbacks."""
+    found: list[list[Work]] = [[]]
+    for work in works:
+        if isinstance(work.does, Boundary):
+            found.append([])
+        else:
+            found[-1].append(work)
+    return found

@@ -14,6 +14,7 @@ INTRINSICS = {
     "sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "rint": "rint", "trunc": "trunc", "exp": "exp", "log": "log",
     "log2": "log2", "log10": "log10", "sin": "sin", "cos": "cos", "tan": "tan", "arcsin": "asin", "arccos": "acos",
     "arctan": "atan", "arctan2": "atan2", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "fma": "fma",
+    "copysign": "copysign",
 }  # fmt: skip
 LIBRARY = {
     "expm1": "expm1", "log1p": "log1p", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "erf": "erf",
@@ -122,11 +123,14 @@ def _float_of(arithmetic: Arithmetic, n: Operand) -> Operand:
 
 
 def _whole(arithmetic: Arithmetic, x: Operand) -> Operand:
-    """A float that is a small whole number as an integer of its width; by way of 32 bits, as few processors convert
-    between floats and 64.
-    """
-    value = arithmetic.real(x)
-    return arithmetic.convert(arithmetic.convert(value, int32), signed_like(value.dtype))
+    """A float that is a small whole number as an int32: few processors convert between floats and 64 bits."""
+    return arithmetic.convert(arithmetic.real(x), int32)
+
+
+def _wide(arithmetic: Arithmetic, n: Operand) -> Operand:
+    """An integer as wide as the floats are."""
+    assert isinstance(n, Value) and arithmetic.floats is not None
+    return arithmetic.convert(n, signed_like(arithmetic.floats))
 
 
 def _decimal(arithmetic: Arithmetic, n: Operand) -> Operand:
@@ -138,5 +142,5 @@ def _decimal(arithmetic: Arithmetic, n: Operand) -> Operand:
 OWN: dict[str, Callable[..., Operand]] = {
     "maximum": maximum, "minimum": minimum, "abs": _abs, "sign": _sign, "where": _where,
     "isnan": _isnan, "isinf": _isinf, "isfinite": _isfinite,
-    "bits": _bits, "float_of": _float_of, "whole": _whole, "decimal": _decimal,
+    "bits": _bits, "float_of": _float_of, "whole": _whole, "wide": _wide, "decimal": _decimal,
 }  # fmt: skip

@@ -1,32 +1,40 @@
-"""Functions that processors lack as formulas of arithmetic: for vectors, with at most 2 ulp of error."""
+"""Functions that processors lack, as formulas of arithmetic for vectors, with at most 2 ulp of error.
+
+Beside what formulas of ops may call there are fma(a, b, c) with one rounding, copysign(a, b), bits(x) and float_of(n),
+which change the type and no bit, whole(x), which is an int32, wide(n), an integer as wide as floats are, decimal(n), a
+float, the last three of small whole numbers, and << and >>.
+"""
 
 from __future__ import annotations
 
 import ast
 from functools import cache
 
+from gradflow.backend.native import math_erf, math_exponential, math_logarithm
+from gradflow.backend.native.math_format import DOUBLE, SINGLE
 from gradflow.dtypes import DType, float32, float64
 from gradflow.formula import Formula
 
-SIGMOID = """
-e = exp(-abs(x))
-where(x >= 0, 1, e) / (1 + e)
-"""
-FORMULAS = {("sigmoid", float32): SIGMOID, ("sigmoid", float64): SIGMOID}
-
-NAMES = {name for name, _ in FORMULAS}
+_TEXTS = {
+    **{(name, float32): text for name, text in math_exponential.formulas(SINGLE).items()},
+    **{(name, float64): text for name, text in math_exponential.formulas(DOUBLE).items()},
+    **{(name, float32): text for name, text in math_logarithm.formulas(SINGLE).items()},
+    **{(name, float64): text for name, text in math_logarithm.formulas(DOUBLE).items()},
+    ("erf", float32): math_erf.ERF,
+}
+NAMES = {name for name, _ in _TEXTS}
 
 
 @cache
 def formula(name: str, dtype: DType) -> Formula | None:
-    """The formula of a function of ``x``, None if there is none for this dtype.
-
-    Beside what formulas of ops may call there are fma(a, b, c) with one rounding, bits(x) and float_of(n), which
-    change the type and no bit, whole(x) and decimal(n), which convert small whole numbers, and << and >>.
-    """
-    text = FORMULAS.get((name, dtype))
+    """The formula of a function of ``x``, None if there is none for this dtype."""
+    text = _TEXTS.get((name, dtype))
     if text is None:
         return None
+    assignments = []
     *lines, last = ast.parse(text).body
-    assignments = [(each.targets[0].id, each.value) for each in lines]
+    for line in lines:
+        assert isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name)
+        assignments.append((line.targets[0].id, line.value))
+    assert isinstance(last, ast.Expr)
     return Formula(tuple(assignments), last.value)

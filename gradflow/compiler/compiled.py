@@ -48,7 +48,7 @@ class Compiled:
         if observed():  # by a profiler, or by the trace of a compiled function that calls this one
             return self.function(*args, **kwargs)
         leaves: list[Tensor] = []
-        key = flattened((args, kwargs), leaves), aliases(leaves), settings()
+        key = flattened(args, leaves), flattened(kwargs, leaves) if kwargs else None, aliases(leaves), settings()
         plans = self.plans.get(key, ())
         for plan in plans:
             if plan.verified and plan.facts.changed() is None:

@@ -37,7 +37,9 @@ class Replay:
         self._inputs = [value.storage for value in self._values]
         self.held: Sequence[Any] = ()  # the arguments' arrays, which pullbacks read again
         self._given: list[int] = [0] * len(self._inputs)
-        self._rebound: list[tuple[int, Any, Value]] = []  # argument, native program, value
+        self._starts = [value.reach[0] for value in self._values]
+        self._rebound: list[list[tuple[Any, Value]]] = [[] for _ in self._inputs]  # native programs, and their values
+        self._views: dict[Value, Any] = {}  # arrays that stay where they are
         self._initials = [
             (storage.array, storage.initial)
             for storage in program.storages
@@ -52,7 +54,7 @@ class Replay:
         given = self._given
         self.held = arrays
         for number, array in enumerate(arrays):
-            address = array.__array_interface__["data"][0]
+            address = address_of(array)
             if address != given[number]:
                 self._move(number, address)
         for array, initial in self._initials:
@@ -70,10 +72,9 @@ class Replay:
 
     def _move(self, number: int, address: int) -> None:
         self._given[number] = address
-        self._addresses[self._inputs[number]] = address - self._values[number].reach[0]
-        for argument, program, value in self._rebound:
-            if argument == number:
-                program.rebind(value, self.address(value))
+        start = self._addresses[self._inputs[number]] = address - self._starts[number]
+        for program, value in self._rebound[number]:
+            program.rebind(value, start + value.offset)
 
     def address(self, value: Value) -> int:
         """Where the first element of ``value`` lies now."""
@@ -81,7 +82,11 @@ class Replay:
 
     def array(self, value: Value) -> Any:
         """The array of ``value``, as it is now."""
-        return array_at(self._addresses[value.storage], value)
+        if value.storage.origin == INPUT:
+            return array_at(self._addresses[value.storage], value)
+        if value not in self._views:
+            self._views[value] = array_at(self._addresses[value.storage], value)
+        return self._views[value]
 
     # ---- binding
 
@@ -99,7 +104,7 @@ class Replay:
         values = {id(value): value for work in works for value in (*work.reads, *work.writes)}
         for value in values.values():
             if value.storage in arguments:
-                self._rebound.append((arguments[value.storage], program, value))
+                self._rebound[arguments[value.storage]].append((program, value))
         run = program.run
 
         def step() -> None:

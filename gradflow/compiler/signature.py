@@ -23,7 +23,7 @@ def flattened(arguments: Any, leaves: list[Tensor]) -> Hashable:
     NumPy and CuPy arrays count as tensors. Raises CompileError for a value that cannot be told from another.
     """
     kind = type(arguments)
-    if kind is Tensor or isinstance(arguments, Tensor):
+    if isinstance(arguments, Tensor):
         leaves.append(arguments)
         array = arguments.data
         if arguments.grad_slot is not None:  # a parameter of an optimizer: its memory is part of the plan
@@ -34,7 +34,7 @@ def flattened(arguments: Any, leaves: list[Tensor]) -> Hashable:
     if isinstance(arguments, np.ndarray) or _is_on_gpu(arguments):
         leaves.append(tensor(arguments))
         return arguments.shape, arguments.dtype, arguments.strides, False
-    if kind in (tuple, list):
+    if kind is tuple or kind is list:
         return kind, *[flattened(each, leaves) for each in arguments]
     if kind is dict:
         return kind, *[(key, flattened(each, leaves)) for key, each in arguments.items()]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import gradflow as gf
-from gradflow.compiler.cuda_plan import CudaPlan, OpCall, Python, Work
+from gradflow.compiler.cuda_plan import CudaPlan
+from gradflow.compiler.cuda_steps import OpCall, Python, Work
 from gradflow.device import Device
 from gradflow.errors import IndexOutOfRange, KernelError
 from gradflow.launch import Gemm
@@ -120,9 +121,7 @@ class Eager:
 
 
 def prepared(gpu: Any, works: list[Work]) -> CudaPlan:
-    plan = CudaPlan(gpu, works, CUDA)
-    plan.prepare()
-    return plan
+    return CudaPlan(gpu, works, CUDA)
 
 
 def test_a_step_by_launches_and_by_its_graph_is_the_step_in_numpy(gpu: Any, rng: Any) -> None:

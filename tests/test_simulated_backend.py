@@ -315,7 +315,7 @@ def test_arguments_that_do_not_fit_the_signature_are_refused(cuda):
 def test_a_kernel_that_does_not_compile_names_its_file_and_line(simulated, monkeypatch):
     broken = '#line 1 "kernels/broken.cu"\n\n__global__ void broken(int n) { n = undefined_name; }\n'
     monkeypatch.setattr(launcher, "source", lambda: broken)
-    monkeypatch.setattr(launcher, "signatures", lambda: {"broken": kernels.Signature("broken", False, ())})
+    monkeypatch.setattr(launcher, "signature", lambda name: kernels.Signature(name, False, ()))
     with (
         device.simulated_cuda(),
         pytest.raises(KernelError, match=r"(?s)broken: .*kernels/broken\.cu\(2\).*undefined_name"),

@@ -134,12 +134,12 @@ class Cuda:
     @contextmanager
     def using_allocator(self, allocator: Any = None) -> Iterator[None]:
         """Let ``allocator``, such as the ``malloc`` of a pool, make this thread's arrays until the block ends."""
-        before = self._machine.allocator
-        self._machine.allocator = allocator
+        local = self._machine.local
+        before, local.allocator = getattr(local, "allocator", None), allocator
         try:
             yield
         finally:
-            self._machine.allocator = before
+            local.allocator = before
 
     def get_elapsed_time(self, start_event: Any, end_event: Any) -> float:
         """Milliseconds between two events: nothing is timed here, so none."""

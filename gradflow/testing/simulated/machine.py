@@ -52,7 +52,7 @@ class Machine:
         self.capturing: dict[int, Capture] = {}  # by pointer of the stream
         self.pinned: dict[int, int] = {}  # address: bytes of page-locked host memory
         self._allocations_left = self._launches_left = -1
-        self._local = threading.local()
+        self.local = threading.local()
         self.reports: list[Report] | None = None  # of launches, while somebody wants them
         self.ndarray: Any = None
         self.functions: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()  # kernels by handle
@@ -74,7 +74,7 @@ class Machine:
         """The current device of this thread."""
         if not self.processors:
             raise CUDARuntimeError("cudaErrorInsufficientDriver")
-        return self.processors[getattr(self._local, "device", 0)]
+        return self.processors[getattr(self.local, "device", 0)]
 
     def set_device(self, number: int) -> None:
         """Make device ``number`` the current one of this thread."""
@@ -82,17 +82,17 @@ class Machine:
             raise CUDARuntimeError("cudaErrorInsufficientDriver")
         if not 0 <= number < len(self.processors):
             raise CUDARuntimeError("cudaErrorInvalidDevice")
-        self._local.device = number
+        self.local.device = number
 
     def stream(self, device: Processor | None = None) -> Queue:
         """The current stream of a device, of the current one by default, in this thread."""
         processor = device or self.device
-        chosen: dict[int, Queue] = self._local.__dict__.get("streams") or {}
+        chosen: dict[int, Queue] = self.local.__dict__.get("streams") or {}
         return chosen.get(processor.number, processor.null)
 
     def set_stream(self, device: int, stream: Queue) -> None:
         """Make ``stream`` the current one of a device in this thread."""
-        self._local.__dict__.setdefault("streams", {})[device] = stream
+        self.local.__dict__.setdefault("streams", {})[device] = stream
 
     def stream_at(self, pointer: int) -> Queue:
         """The stream of the current device with this pointer."""
@@ -103,18 +103,9 @@ class Machine:
             raise CUDARuntimeError("cudaErrorInvalidResourceHandle")
         return stream
 
-    @property
-    def allocator(self) -> Callable[[int], Any] | None:
-        """What makes this thread's arrays; None for the pool of the device."""
-        return getattr(self._local, "allocator", None)
-
-    @allocator.setter
-    def allocator(self, allocator: Callable[[int], Any] | None) -> None:
-        self._local.allocator = allocator
-
     def allocate(self, nbytes: int) -> Any:
-        """A block of memory for an array."""
-        allocator = self.allocator
+        """A block of memory for an array, from this thread's allocator or the pool of the device."""
+        allocator = getattr(self.local, "allocator", None)
         return self.device.pool.allocate(nbytes) if allocator is None else allocator(nbytes).mem
 
     # ---- what a device does
@@ -255,7 +246,7 @@ class Machine:
     def readable(self, x: Any) -> Any:
         """The device array ``x`` as NumPy sees it, if it is of the current device and has been written."""
         block = x._block
-        if block.device_id != getattr(self._local, "device", 0):
+        if block.device_id != getattr(self.local, "device", 0):
             raise ValueError(
                 "Array device must be same as the current device: "
                 f"array device = {block.device_id} while current = {self.device.number}"

@@ -100,7 +100,6 @@ class Op:
     scalar    what it does to one element, as a formula (see formula.py) in the names of inputs and attributes, from
               which loops are generated; or ``scalar(*specs, **attrs)``: that formula, None for calls that have none
     cuda      ``cuda(*arrays, out, **attrs)``: the Launch or Gemm that does this on a GPU, None for calls it cannot do
-    loop      updates in place: the same as one loop over elements, for Numba, with the names of ``forward``
     view      the result may share memory with the first input
     mutates   positions of inputs that are written in place; such an op returns nothing
     period    several updates in one call: inputs come in groups of so many, and ``mutates`` are positions in a group
@@ -117,7 +116,6 @@ class Op:
         workloads: tuple[Sample, ...] = (),
         scalar: str | Callable[..., str | None] | None = None,
         cuda: Callable[..., Work | None] | None = None,
-        loop: Callable[..., None] | None = None,
         view: bool = False,
         mutates: tuple[int, ...] = (),
         period: int | None = None,
@@ -133,7 +131,6 @@ class Op:
         self.workloads = workloads
         self.scalar = scalar
         self.cuda = cuda
-        self.loop = loop
         self.view = view
         self.mutates = mutates
         self.period = period

@@ -31,7 +31,7 @@ LAYERS = """
     gradflow
 """
 CUPY = {"cupy", "cupyx"}
-EXTRAS = CUPY | {"llvmlite", "matplotlib", "mlxtend", "numba", "rich", "safetensors", "scipy", "sklearn", "torch"}
+EXTRAS = CUPY | {"llvmlite", "matplotlib", "mlxtend", "rich", "safetensors", "scipy", "sklearn", "torch"}
 LINES = 300
 
 

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 import gradflow as gf
-from gradflow.backend import loops
-from gradflow.dispatch import apply
 from gradflow.op import OPS
 from gradflow.tape import gradients
 from gradflow.tensor import Tensor
@@ -17,7 +15,6 @@ from gradflow.testing.gradcheck import gradcheck
 CASES = [pytest.param(op, sample, id=f"{op.name}-{sample}") for op, sample in cases()]
 PURE = [case for case in CASES if not case.values[0].mutates]
 DIFFERENTIABLE = [case for case in CASES if case.values[0].differentiable]
-WITH_LOOPS = [case for case in CASES if case.values[0].loop]
 WITH_PARTIALS = [case for case in CASES if case.values[0].partials]
 
 
@@ -46,31 +43,6 @@ def test_inputs_are_left_alone_but_for_those_declared_mutated(op, sample):
         if isinstance(x, Tensor) and not np.array_equal(x.data, old)
     }
     assert changed == {i for i in op.mutated(len(inputs)) if before[i] is not None and before[i].size}
-
-
-@pytest.mark.parametrize(("op", "sample"), WITH_LOOPS)
-def test_the_loop_for_numba_does_what_the_reference_does(op, sample):
-    by_loop, by_reference = (sample.draw(np.dtype("float64")) for _ in range(2))
-    op.loop(*by_loop, **sample.attrs)
-    op.forward(np, *by_reference, **sample.attrs)
-    for ours, expected in zip(by_loop, by_reference, strict=True):
-        if expected is not None:
-            np.testing.assert_allclose(ours, expected, rtol=1e-13, atol=1e-15)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("op", "sample"), WITH_LOOPS)
-def test_large_arrays_are_updated_by_the_compiled_loop(op, sample, dtype):
-    pytest.importorskip("numba")
-    size = loops.WORTH + 3
-    tile = [x if x is None or not x.ndim else np.resize(x, size) for x in sample.draw(np.dtype(dtype))]
-    assert loops.suits(tile)
-    expected = [x if x is None else x.copy() for x in tile]
-    apply(op, *tile, **sample.attrs)
-    op.forward(np, *expected, **sample.attrs)
-    for ours, reference in zip(tile, expected, strict=True):
-        if ours is not None:
-            np.testing.assert_allclose(ours, reference, rtol=0, atol=tolerance(np.dtype(dtype)))
 
 
 @pytest.mark.parametrize(("op", "sample"), PURE)

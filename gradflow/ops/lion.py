@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from gradflow.op import Op, Spec
 from gradflow.ops.pieces import Arguments, apply_all, in_pieces, joined
 from gradflow.ops.update import FINITE, alike, chunks, counter, descent_text, skipped, unless_skipped
@@ -45,22 +43,6 @@ def _lion_forward(
         xp.add(m_, t, out=m_)
 
 
-def _lion_loop(
-    p: Any, g: Any, m: Any, step: Any, lr: Any, found_inf: Any,
-    beta1: float, beta2: float, weight_decay: float, maximize: bool,
-) -> None:  # fmt: skip
-    if found_inf is not None and found_inf[()] != 0:
-        return
-    step[()] += 1
-    number = p.dtype.type
-    rate, shrink, sign = number(lr[()]), number(1 - lr[()] * weight_decay), number(-1 if maximize else 1)
-    b1, b2, c1, c2 = number(beta1), number(beta2), number(1 - beta1), number(1 - beta2)
-    for i in range(p.size):
-        old, moment, down = p[i], m[i], sign * g[i]
-        m[i] = b2 * moment + c2 * down
-        p[i] = shrink * old - rate * np.sign(b1 * moment + c1 * down)
-
-
 def _lion_scalar(
     p: Spec, g: Spec, m: Spec, step: Spec, lr: Spec, found_inf: Spec,
     *, beta1: float, beta2: float, weight_decay: float, maximize: bool,
@@ -82,7 +64,6 @@ def _numbers(beta1: float, beta2: float, weight_decay: float, maximize: bool) ->
 _lion_update = Op(
     name="lion_update",
     forward=_lion_forward,
-    loop=_lion_loop,
     cuda=in_pieces("lion_update", 3, 6, _numbers),
     spec=alike,
     mutates=(0, 2, 3),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from gradflow.op import Op, Spec
 from gradflow.ops.pieces import Arguments, apply_all, in_pieces, joined
 from gradflow.ops.update import FINITE, alike, chunks, counter, descent, descent_text, skipped, unless_skipped
@@ -59,34 +57,6 @@ def _rmsprop_forward(
         xp.subtract(p_, t, out=p_)
 
 
-def _rmsprop_loop(
-    p: Any, g: Any, square: Any, velocity: Any, mean: Any, step: Any, lr: Any, found_inf: Any,
-    alpha: float, eps: float, weight_decay: float, momentum: float, maximize: bool,
-) -> None:  # fmt: skip
-    if found_inf is not None and found_inf[()] != 0:
-        return
-    step[()] += 1
-    number = p.dtype.type
-    rate, decay, sign = number(lr[()]), number(weight_decay), number(-1 if maximize else 1)
-    keep, take, e, ahead = number(alpha), number(1 - alpha), number(eps), number(momentum)
-    for i in range(p.size):
-        old = p[i]
-        down = sign * g[i] + decay * old
-        spread = keep * square[i] + take * (down * down)
-        square[i] = spread
-        if mean is not None:
-            average = keep * mean[i] + take * down
-            mean[i] = average
-            spread = spread - average * average
-            if spread < 0:
-                spread = number(0)
-        down = down / (np.sqrt(spread) + e)
-        if velocity is not None:
-            down = ahead * velocity[i] + down
-            velocity[i] = down
-        p[i] = old - rate * down
-
-
 def _rmsprop_scalar(
     p: Spec, g: Spec, square: Spec, velocity: Spec, mean: Spec, step: Spec, lr: Spec, found_inf: Spec,
     *, alpha: float, eps: float, weight_decay: float, momentum: float, maximize: bool,
@@ -111,7 +81,6 @@ def _numbers(alpha: float, eps: float, weight_decay: float, momentum: float, max
 _rmsprop_update = Op(
     name="rmsprop_update",
     forward=_rmsprop_forward,
-    loop=_rmsprop_loop,
     cuda=in_pieces("rmsprop_update", 5, 8, _numbers),
     spec=alike,
     mutates=(0, 2, 3, 4, 5),

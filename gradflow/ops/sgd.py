@@ -52,28 +52,6 @@ def _sgd_forward(
         xp.subtract(p_, t, out=p_)
 
 
-def _sgd_loop(
-    p: Any, g: Any, velocity: Any, step: Any, lr: Any, found_inf: Any,
-    momentum: float, dampening: float, nesterov: bool, weight_decay: float, maximize: bool,
-) -> None:  # fmt: skip
-    if found_inf is not None and found_inf[()] != 0:
-        return
-    number = p.dtype.type
-    first = step[()] == 0
-    step[()] += 1
-    keep, gain = number(0 if first else momentum), number(1 if first else 1 - dampening)
-    ahead, rate = number(momentum), number(lr[()])
-    decay, sign = number(weight_decay), number(-1 if maximize else 1)
-    for i in range(p.size):
-        old = p[i]
-        down = sign * g[i] + decay * old
-        if velocity is not None:
-            moving = keep * velocity[i] + gain * down
-            velocity[i] = moving
-            down = down + ahead * moving if nesterov else moving
-        p[i] = old - rate * down
-
-
 def _sgd_scalar(
     p: Spec, g: Spec, velocity: Spec, step: Spec, lr: Spec, found_inf: Spec,
     *, momentum: float, dampening: float, nesterov: bool, weight_decay: float, maximize: bool,
@@ -100,7 +78,6 @@ def _numbers(
 _sgd_update = Op(
     name="sgd_update",
     forward=_sgd_forward,
-    loop=_sgd_loop,
     cuda=in_pieces("sgd_update", 3, 6, _numbers, counted=True),
     spec=alike,
     mutates=(0, 2, 3),

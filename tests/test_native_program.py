@@ -84,7 +84,8 @@ def test_scratch_is_shared_by_the_functions_of_a_work_and_aligned():
     )
     fetch = (
         "define i32 @fetch(ptr %a, i64 %c) {\n  %p = load ptr, ptr %a\n  %n = load i64, ptr %p\n"
-        "  %q.at = getelementptr i64, ptr %a, i64 1\n  %q = load ptr, ptr %q.at\n  store i64 %n, ptr %q\n  ret i32 0\n}\n"
+        "  %q.at = getelementptr i64, ptr %a, i64 1\n  %q = load ptr, ptr %q.at\n  store i64 %n, ptr %q\n"
+        "  ret i32 0\n}\n"
     )
 
     def functions(work):
@@ -219,7 +220,8 @@ def test_a_bound_program_costs_little():
 
 def test_another_process_finds_the_code(tmp_path):
     code = (
-        "import sys; sys.path.insert(0, 'tests')\nimport numpy as np\nfrom gradflow.backend.native import Program, engine\n"
+        "import sys; sys.path.insert(0, 'tests')\nimport numpy as np\n"
+        "from gradflow.backend.native import Program, engine\n"
         "from native import address_of, count_chunks\ncompiled = []\nreal = engine._compiled\n"
         "engine._compiled = lambda text: compiled.append(text) or real(text)\n"
         "Program([count_chunks(np.zeros(3, np.int64))], address_of).run()\nprint(len(compiled))"

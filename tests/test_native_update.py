@@ -80,7 +80,11 @@ def adam(size, dtype="float32", seed=0):
 
 def test_a_large_update_is_a_native_program_and_a_small_one_is_not(monkeypatch):
     ran = []
-    monkeypatch.setattr(native.Program, "run_alone", lambda self: ran.append(self))
+
+    def run(program):
+        ran.append(program)
+
+    monkeypatch.setattr(native.Program, "run_alone", run)
     apply(OPS["adam_update"], *adam(LARGE - 1), **ADAM)
     assert not ran
     apply(OPS["adam_update"], *adam(LARGE), **ADAM)

@@ -25,7 +25,7 @@ _NAME = re.compile(r"lib\w*(?:blas|mkl_rt)[\w.-]*\.(?:so|dylib|dll)[\w.]*")
 
 
 class Blas(NamedTuple):
-    """Addresses of functions: ``cblas_sgemm`` and ``cblas_dgemm``, whose integers are i32 or i64, and of its threads."""
+    """Addresses of ``cblas_sgemm`` and ``cblas_dgemm``, what their integers are (i32, i64), and of its threads."""
 
     float32: int
     float64: int

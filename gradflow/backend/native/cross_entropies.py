@@ -98,7 +98,8 @@ def _loop(work: CrossEntropy, scale: Scratch) -> Loop:
         results.append(Result("each", TOTAL, work.loss.dtype, work.loss))
     if work.gradient is not None:
         results.append(Result("gradient", ELEMENT, dtype, work.gradient))
-    return Loop(*work.logits.shape, operands, statements, tuple(results))
+    rows, classes = work.logits.shape
+    return Loop(rows, classes, operands, statements, tuple(results))
 
 
 def _expression(text: str, work: CrossEntropy) -> Any:

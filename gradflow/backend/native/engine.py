@@ -47,7 +47,10 @@ _loaded: WeakValueDictionary[str, Code] = WeakValueDictionary()
 
 
 def code(text: str, names: Sequence[str]) -> Code:
-    """The functions ``names`` that ``text`` defines, compiled now or by an earlier process; RuntimeError if LLVM fails."""
+    """The functions ``names`` that ``text`` defines, compiled now or by an earlier process.
+
+    Raises RuntimeError if LLVM fails, ImportError without llvmlite.
+    """
     with _lock:
         known = _loaded.get(text)
         if known is None:

@@ -26,8 +26,10 @@ Work = Any
 class Program:
     """``works`` one after the other, compiled, on memory that ``address_of`` knows: arrays that stay where they are.
 
-    Work is a Loop, a Gemm for which ``multiplies`` is true, a CrossEntropy, an Update or a Function. The program keeps ``works``
-    alive; the memory behind the addresses is the caller's. Raises RuntimeError if LLVM fails, ImportError without llvmlite.
+    Work is a Loop, a Gemm for which ``multiplies`` is true, a CrossEntropy, an Update or a Function. The program keeps
+    ``works`` alive; the memory behind the addresses is the caller's.
+
+    Raises ImportError without llvmlite, RuntimeError if LLVM fails, NotImplementedError for loops that are not made.
     """
 
     def __init__(self, works: Sequence[Work], address_of: Callable[[Any], int]) -> None:

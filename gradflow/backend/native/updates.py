@@ -107,7 +107,8 @@ class _Writer:
 
     def dtype_of(self, name: str) -> DType:
         """The dtype of a statement or operand."""
-        return next(each.dtype for each in (*self.statements, *self.operands) if each.name == name)
+        values: list[Statement | Operand] = [*self.statements, *self.operands]
+        return next(each.dtype for each in values if each.name == name)
 
     def loop(self, size: int) -> Loop:
         """The loop, over ``size`` elements."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradflow.backend import backend_of
-from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, STATE, Program, Value
+from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, STATE, Argument, Program, Value
 from gradflow.site import described
 
 Line = tuple[str, Any]  # what is written of it in a message, and what is compared
@@ -45,7 +45,8 @@ def fingerprint(program: Program) -> list[Line]:
         parts = tuple(map(of, pullback.parts))
         lines.append(("the gradients of what the step returns", (pullback.output, of(pullback.seed), parts)))
     for effect in program.effects:
-        lines.append(("the gradients that the step leaves", (id(effect.leaf), effect.kind, of(effect.value))))
+        leaf = effect.leaf if isinstance(effect.leaf, Argument) else id(effect.leaf)
+        lines.append(("the gradients that the step leaves", (leaf, effect.kind, of(effect.value))))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Lowering for a processor with the extra ``fast``: loops, matrix products and cross-entropy as native works."""
+"""Lowering: calls become loops, matrix products, and works that were written by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gradflow.ops.arithmetic import _add
 from gradflow.ops.cross_entropy_with_grad import _cross_entropy_with_grad
 from gradflow.ops.linalg import _matmul
 
-FLOATS = frozenset("fd")
+FLOATS = {"cpu": frozenset("fd"), "cuda": frozenset("efd")}  # what products are made for
 
 
 def lowered(program: Program) -> list[Work]:
@@ -63,7 +63,7 @@ def _is_plain_cross_entropy(call: Call) -> bool:
         weight is None
         and call.attrs["label_smoothing"] == 0
         and call.attrs["reduction"] in ("mean", "sum")
-        and logits.dtype.char in FLOATS
+        and logits.dtype.char in FLOATS[logits.storage.device.kind]
         and labels.dtype.char in "lqi"
         and logits.size > 0
         and all(x.strides is None for x in (logits, labels))
@@ -95,7 +95,8 @@ def _single(call: Call) -> Sequence[Work]:
         return [_cross_entropy(call, loss, gradient, logits, labels)]
     if call.name == "cross_entropy" and _is_plain_cross_entropy(call):
         return [_cross_entropy(call, call.out, None, *call.inputs[:2])]
-    if updates(call.op, call.inputs) and all(x.strides is None for x in call.reads):
+    on_cpu = all(x.storage.device.kind == "cpu" for x in call.reads)
+    if on_cpu and updates(call.op, call.inputs) and all(x.strides is None for x in call.reads):
         return [Work(Update(call.op, call.inputs, call.attrs), (call,), tuple(call.reads), tuple(call.writes))]
     return [reference(call)]
 
@@ -121,7 +122,8 @@ def _is_product(call: Call) -> bool:
 
 
 def _is_matrix(x: Value) -> bool:
-    return len(x.shape) == 2 and x.dtype.char in FLOATS and (x.strides is None or _is_transposed(x))
+    in_order = x.strides is None or _is_transposed(x)
+    return len(x.shape) == 2 and in_order and x.dtype.char in FLOATS[x.storage.device.kind]
 
 
 def _is_transposed(x: Value) -> bool:

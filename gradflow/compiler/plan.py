@@ -11,6 +11,7 @@ from gradflow.backend import backend_of, native
 from gradflow.compiler import lowering
 from gradflow.compiler.clean import cleaned, kept
 from gradflow.compiler.cost import Cost, cost
+from gradflow.compiler.cuda_replay import CudaReplay
 from gradflow.compiler.facts import Facts
 from gradflow.compiler.fingerprint import fingerprint
 from gradflow.compiler.gradients import Gradients
@@ -21,8 +22,12 @@ from gradflow.compiler.pulling import CompiledNode
 from gradflow.compiler.replay import Replay
 from gradflow.compiler.signature import rebuilt
 from gradflow.compiler.works import Work, phases, reference
+from gradflow.device import CPU, Device
+from gradflow.errors import CompileError
 from gradflow.mutations import mutations
 from gradflow.tensor import Tensor
+
+Replays = Replay | CudaReplay
 
 
 class _Slot:
@@ -51,11 +56,12 @@ class Plan:
         self.facts = facts
         self.lines = [*fingerprint(program), ("what the step returns", repr(result))]
         self.verified = False
+        self.device = _device_of(program)
         self.program = cleaned(program)
         self.works = self._works()
         self.layout = layout(self.works, kept(self.program))
         self._replay = self._spare()
-        self._idle: list[Replay] = [self._replay]  # those whose buffers no graph needs
+        self._idle: list[Replays] = [self._replay]  # those whose buffers no graph needs
         self._state = self._read_by_pullbacks()
         self._gradients = Gradients(program.effects)
         self._written = self._places()
@@ -63,7 +69,7 @@ class Plan:
         self._lock = threading.Lock()
 
     def _works(self) -> list[Work]:
-        if self.exact or not native.available():
+        if self.exact or (self.device == CPU and not native.available()):
             return [reference(call) for call in self.program.calls]
         return lowering.lowered(self.program)
 
@@ -89,6 +95,8 @@ class Plan:
         """What runs it, in words."""
         if self.exact:
             return "call by call, with the bits of eager code"
+        if self.device != CPU:
+            return f"fused, on {self.device}, a CUDA graph"
         return "fused, by LLVM" if native.available() else f"call by call, since {native.failure()}"
 
     def confirm(self, facts: Facts) -> None:
@@ -99,8 +107,10 @@ class Plan:
         self.verified = True
         self.facts = facts
 
-    def _spare(self) -> Replay:
-        return Replay(self.program, self.works, self.layout)
+    def _spare(self) -> Replays:
+        if self.device == CPU:
+            return Replay(self.program, self.works, self.layout)
+        return CudaReplay(self.program, self.works, self.layout, self.device)
 
     def _read_by_pullbacks(self) -> list[Any]:
         """The arrays from before the step that its pullbacks read."""
@@ -132,7 +142,7 @@ class Plan:
         given = iter(outputs)
         return rebuilt(self._result, lambda _: next(given), lambda x: x is SLOT)
 
-    def _attach(self, outputs: list[Any], replay: Replay, arguments: Sequence[Tensor]) -> None:
+    def _attach(self, outputs: list[Any], replay: Replays, arguments: Sequence[Tensor]) -> None:
         """Put the results on the tape; ``replay`` is idle again when their nodes are gone."""
         token = _Token()
         weakref.finalize(token, self._idle.append, replay)
@@ -142,7 +152,20 @@ class Plan:
             outputs[pullback.output].node = node
             outputs[pullback.output].requires_grad = True
 
-    def _output(self, x: Any, replay: Replay, arguments: Sequence[Tensor]) -> Any:
+    def _output(self, x: Any, replay: Replays, arguments: Sequence[Tensor]) -> Any:
         if isinstance(x, Value):
             return Tensor(replay.array(x).copy())
         return arguments[x.number] if isinstance(x, Argument) else x
+
+
+def _device_of(program: Program) -> Device:
+    """The device on which everything is computed; arguments may come from the CPU. CompileError if there are two."""
+    values = [x for call in program.calls for x in (*call.reads, *call.writes)]
+    devices = {x.storage.device for x in values}
+    if len(devices) > 1:
+        given = " and ".join(sorted(map(str, devices)))
+        raise CompileError(
+            f"gf.compile: the step computes on {given}; a plan is of one device. Move tensors before or after the "
+            "compiled step, or use fallback=True"
+        )
+    return next(iter(devices), CPU)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from gradflow.compiler.program import Pullback, Value
-from gradflow.compiler.replay import Replay
 from gradflow.errors import GradientError
 from gradflow.mode import mode
 from gradflow.mutations import mutations
@@ -28,7 +27,7 @@ class CompiledNode(Node):
 
     __slots__ = ("pullback", "replay", "state", "token")
 
-    def __init__(self, pullback: Pullback, replay: Replay, parents: list[Any], state: list[Any], token: Any) -> None:
+    def __init__(self, pullback: Pullback, replay: Any, parents: list[Any], state: list[Any], token: Any) -> None:
         self.pullback = pullback
         self.replay = replay
         self.token = token  # while it is there, the buffers of ``replay`` are not used for another run

@@ -17,7 +17,7 @@ from gradflow.op import Spec
 from gradflow.shapes import Shape, size_of
 
 DTYPES = frozenset("fd?ilqB")  # float32, float64, bool, int32, int64, uint8: what loops are made for
-FLOATS = frozenset("fd")
+FLOATS = frozenset("efd")
 
 
 class Term(NamedTuple):
@@ -39,7 +39,7 @@ class Term(NamedTuple):
 def term(call: Call) -> Term | None:
     """``call`` as a term of a loop, None if it cannot be one."""
     op = call.op
-    if op is None or not all(x.dtype.char in DTYPES and x.size for x in (*call.reads, *call.writes)):
+    if op is None or not all(x.size and _is_looped(x) for x in (*call.reads, *call.writes)):
         return None
     if op.name in _REDUCTIONS:
         return _reduction(call)
@@ -110,6 +110,11 @@ def _reduction(call: Call) -> Term | None:
         return None
     factor = scale if result in (TOTAL, COLUMN_SUM) else 1.0
     return Term(merged, x.shape, parse(text), {"x": x}, out, result, factor, by_rows=result == ROW)
+
+
+def _is_looped(x: Value) -> bool:
+    """Whether loops are made for arrays like ``x``."""
+    return x.dtype.char in DTYPES or (x.dtype.char == "e" and x.storage.device.kind == "cuda")
 
 
 def _spec(x: Any) -> Spec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 
 from gradflow.backend import native
-from gradflow.backend.native import engine, object_files
+from gradflow.backend.native import engine, loops, object_files
 from gradflow.backend.native.function import Function
 from gradflow.launch import Scratch
+from gradflow.loop import ELEMENT, Loop, Operand, Result, Statement
 from native import address_of, count_chunks, refuse_chunk
 from process import CHECKOUT, python
 
@@ -236,3 +238,20 @@ def test_another_process_finds_the_code(tmp_path):
     first, second = (int(run.stdout) for run in runs)
     assert first >= 2  # the runtime and the function
     assert second == 0
+
+
+def test_loops_of_one_form_are_generated_once_and_numbers_tell_forms_apart(monkeypatch):
+    def loop(x, out, number):
+        statement = Statement("y", x.dtype, ast.parse(f"x + {number}", mode="eval").body)
+        return Loop(1, 5, (Operand("x", ELEMENT, x.dtype, x),), (statement,), (Result("y", ELEMENT, out.dtype, out),))
+
+    x, y, z = np.arange(5.0), np.zeros(5), np.zeros(5)
+    generated = []
+    real = loops.functions
+    monkeypatch.setattr(loops, "functions", lambda form: generated.append(form) or real(form))
+    monkeypatch.setattr(loops, "_known", {})
+    native.Program([loop(x, y, 1), loop(y, z, 1), loop(z, z, 1), loop(z, x, 2.5)], address_of).run()
+    assert y.tolist() == [1, 2, 3, 4, 5]
+    assert z.tolist() == [3, 4, 5, 6, 7]
+    assert x.tolist() == [5.5, 6.5, 7.5, 8.5, 9.5]
+    assert len(generated) == 3  # where it writes what it reads, and for another number

@@ -10,8 +10,8 @@ import numpy as np
 
 from gradflow.backend.native import engine
 from gradflow.backend.native.cross_entropies import checked
-from gradflow.backend.native.emit import functions
 from gradflow.backend.native.function import Function
+from gradflow.backend.native.loops import functions_for
 from gradflow.backend.native.products import product
 from gradflow.backend.native.threads import pool, runtime
 from gradflow.backend.native.updates import update_loops
@@ -100,11 +100,11 @@ def _functions(work: Work) -> tuple[Function, ...]:
     if isinstance(work, Gemm):
         return (product(work, pool().threads),)
     if isinstance(work, Update):
-        return tuple(function for loop in update_loops(work) for function in functions(loop))
+        return tuple(function for loop in update_loops(work) for function in functions_for(loop))
     if isinstance(work, CrossEntropy):
         check, loop = checked(work)
-        return check, *functions(loop)
-    return functions(work)
+        return check, *functions_for(loop)
+    return functions_for(work)
 
 
 def _module(functions: list[Function]) -> tuple[str, list[str]]:

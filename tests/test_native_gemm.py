@@ -1,0 +1,139 @@
+"""Matrix products of native programs, against NumPy in float64."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import pytest
+
+import gradflow as gf
+from gradflow.backend import native
+from gradflow.backend.native import products
+from gradflow.backend.native.blas import blas
+from gradflow.dtypes import tolerance
+from gradflow.launch import Gemm
+from native import address_of, count_chunks
+
+pytest.importorskip("llvmlite")
+pytestmark = pytest.mark.skipif(blas() is None, reason="NumPy has a BLAS that gradflow does not know")
+
+SHAPES = [
+    (1, 1, 1),
+    (3, 5, 7),
+    (1, 300, 400),
+    (300, 1, 70),
+    (128, 256, 784),
+    (16, 2048, 130),
+    (130, 17, 2048),
+    (257, 255, 33),
+]
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    before = gf.get_num_threads()
+    yield
+    gf.set_num_threads(before)
+
+
+def operands(rng, m, n, k, transpose_a, transpose_b, dtype, stack=()):
+    a = rng.standard_normal((*stack, *((k, m) if transpose_a else (m, k)))).astype(dtype)
+    b = rng.standard_normal((*stack, *((n, k) if transpose_b else (k, n)))).astype(dtype)
+    left = a.swapaxes(-1, -2) if transpose_a else a
+    right = b.swapaxes(-1, -2) if transpose_b else b
+    return a, b, left.astype(np.float64) @ right.astype(np.float64)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("transposes", [(False, False), (False, True), (True, False), (True, True)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_product_is_numpy_s_whoever_computes_which_part(rng, shape, transposes, dtype, threads):
+    gf.set_num_threads(threads)
+    a, b, expected = operands(rng, *shape, *transposes, dtype)
+    out = np.full(shape[:2], np.nan, dtype)  # what is there before must not matter
+    gemm = Gemm(a, b, out, *transposes)
+    assert native.multiplies(gemm)
+    assert native.Program([gemm], address_of).run() is None
+    close = tolerance(np.dtype(dtype)) * np.sqrt(shape[2])
+    np.testing.assert_allclose(out, expected, rtol=close, atol=close * 4)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_product_may_be_added_to_what_is_there(rng, threads):
+    gf.set_num_threads(threads)
+    a, b, expected = operands(rng, 200, 300, 100, True, False, "float64")
+    out = np.ones((200, 300))
+    native.Program([Gemm(a, b, out, True, accumulate=True)], address_of).run()
+    np.testing.assert_allclose(out, expected + 1, rtol=1e-11, atol=1e-11)
+
+
+def test_stacks_are_multiplied_matrix_by_matrix(rng):
+    gf.set_num_threads(2)
+    a, b, expected = operands(rng, 8, 9, 10, True, True, "float32", stack=(13,))
+    out = np.empty((13, 8, 9), np.float32)
+    native.Program([Gemm(a, b, out, True, True)], address_of).run()
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(64, 128, 128), (1024, 64, 64), (2048, 2048, 16), (48, 10_000, 3)])
+@pytest.mark.parametrize("threads", [2, 3, 16])
+def test_parts_cover_the_product_once(m, n, k, threads):
+    part = products._cut(Gemm(None, None, None), m, n, k, threads)
+    assert 1 <= part.parts <= threads
+    rows = [part.m] * (part.parts - 1) + [part.last_m]
+    columns = [part.n] * (part.parts - 1) + [part.last_n]
+    assert min(rows + columns) > 0
+    assert (sum(rows), set(columns)) == (m, {n}) or (set(rows), sum(columns)) == ({m}, n)
+
+
+def test_small_products_are_not_cut():
+    assert products._cut(Gemm(None, None, None), 32, 32, 64, 8).parts == 1
+
+
+def test_blas_has_its_threads_again_after_a_program(rng):
+    library = blas()
+    get = ctypes.CFUNCTYPE(ctypes.c_int)(library.get_threads)
+    set_ = ctypes.CFUNCTYPE(None, ctypes.c_int)(library.set_threads)
+    before = get()
+    try:
+        for threads in (2, 1):
+            set_(threads)
+            a, b, _ = operands(rng, 64, 64, 64, False, False, "float32")
+            native.Program([Gemm(a, b, np.empty((64, 64), np.float32))], address_of).run()
+            assert get() == threads
+    finally:
+        set_(before)
+
+
+@pytest.mark.parametrize(
+    "gemm",
+    [
+        Gemm(np.ones((2, 3), "f2"), np.ones((3, 2), "f2"), np.ones((2, 2), "f2")),
+        Gemm(np.ones((2, 0), "f4"), np.ones((0, 2), "f4"), np.ones((2, 2), "f4")),
+        Gemm(np.ones((2, 3), "f4"), np.ones((3, 2), "f8"), np.ones((2, 2), "f8")),
+        Gemm(np.ones((4, 2, 3), "f4"), np.ones((1, 3, 2), "f4"), np.ones((4, 2, 2), "f4")),
+        Gemm(np.ones((2, 3), "f4"), np.ones((3, 2), "f4"), np.ones((2, 2), "f4"), bias=np.ones(2, "f4")),
+        Gemm(np.ones((2, 3), "f4"), np.ones((3, 2), "f4"), np.ones((2, 2), "f4"), epilogue="relu"),
+    ],
+    ids=["float16", "empty", "mixed", "broadcast", "bias", "epilogue"],
+)
+def test_what_blas_does_not_do_is_told_beforehand(gemm):
+    assert not native.multiplies(gemm)
+
+
+def test_without_a_known_blas_nothing_is_multiplied(monkeypatch, rng):
+    monkeypatch.setattr(products, "blas", lambda: None)
+    assert not native.multiplies(Gemm(*(np.ones((2, 2), "f4") for _ in range(3))))
+
+
+def test_products_and_loops_take_turns(rng):
+    gf.set_num_threads(2)
+    a, b, expected = operands(rng, 256, 256, 256, False, False, "float32")
+    out, counts = np.empty((256, 256), np.float32), np.zeros(9, np.int64)
+    program = native.Program([count_chunks(counts), Gemm(a, b, out), count_chunks(counts)], address_of)
+    for _ in range(200):
+        program.run()
+    assert (counts == 400).all()
+    np.testing.assert_allclose(out, expected, rtol=1e-3, atol=1e-3)

@@ -58,7 +58,7 @@ def with_cross_entropy(program: Program) -> Program:
 
 
 def _is_plain_cross_entropy(call: Call) -> bool:
-    logits, labels, weight = call.inputs
+    *_, logits, labels, weight = call.inputs
     return (
         weight is None
         and call.attrs["label_smoothing"] == 0
@@ -66,7 +66,7 @@ def _is_plain_cross_entropy(call: Call) -> bool:
         and logits.dtype.char in FLOATS[logits.storage.device.kind]
         and labels.dtype.char in "lqi"
         and logits.size > 0
-        and all(x.strides is None for x in (logits, labels))
+        and all(x.strides is None for x in (*call.reads, *call.writes))
     )
 
 
@@ -90,7 +90,7 @@ def _single(call: Call) -> Sequence[Work]:
         return [_product(call)]
     if call.name == "linear" and call.inputs[2] is None and _is_product(call):
         return [_product(call)]
-    if call.name == "cross_entropy_with_grad":
+    if call.name == "cross_entropy_with_grad" and _is_plain_cross_entropy(call):
         gradient, loss, logits, labels, _ = call.inputs
         return [_cross_entropy(call, loss, gradient, logits, labels)]
     if call.name == "cross_entropy" and _is_plain_cross_entropy(call):

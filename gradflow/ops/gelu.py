@@ -158,10 +158,11 @@ def _gelu_tanh_grad_forward(xp: Any, g: Any, x: Any, *, out: Any = None) -> Any:
 
 def _gelu_tanh_curvature(x: Tensor) -> Tensor:
     squared = square(x)
-    step = sigmoid(x * (squared * CUBIC + LINEAR))
+    argument = x * (squared * CUBIC + LINEAR)
+    step = sigmoid(argument)
     rise = squared * (3 * CUBIC) + LINEAR  # the derivative of what the step is of
     bend = (1 - 2 * step) * square(rise) + x * (6 * CUBIC)
-    return step * (1 - step) * (2 * rise + x * bend)
+    return step * sigmoid(-argument) * (2 * rise + x * bend)  # 1 - step would have few digits where step is near 1
 
 
 _GELU_TANH_GRAD = f"""

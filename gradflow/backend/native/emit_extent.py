@@ -28,7 +28,8 @@ class Extent(NamedTuple):
 def extent(loop: Loop) -> Extent:
     """The layout of a loop, which depends on nothing but the loop and the processor's registers."""
     sizes = [each.dtype.itemsize for each in (*loop.operands, *loop.statements, *loop.results)]
-    width = min(WIDEST, REGISTERS * register() // max(sizes), loop.columns)
+    fitting = min(WIDEST, REGISTERS * register() // max(sizes), loop.columns)
+    width = 1 << fitting.bit_length() - 1
     cost = 1 + CALL * sum(map(calls, loop.statements))
     pieces = max(1, loop.rows * loop.columns * cost // CHUNK)
     if loop.rows > 1 or not flat(loop):
@@ -54,6 +55,9 @@ def flattened(loop: Loop) -> Loop:
     """``loop`` as one row, if no value of it is for a row or a column."""
     if loop.columns == 1:
         loop = _of_one_column(loop)
+    if loop.rows == 1 and all(each.kind != TOTAL for each in loop.results):
+        operands = tuple(each._replace(kind=SCALAR) if each.kind == ROW else each for each in loop.operands)
+        loop = loop._replace(operands=operands)
     if flat(loop):
         return loop._replace(rows=1, columns=loop.rows * loop.columns)
     return loop
@@ -61,10 +65,12 @@ def flattened(loop: Loop) -> Loop:
 
 def flat(loop: Loop) -> bool:
     """Whether nothing in ``loop`` is per row or column, so that its elements may be cut anywhere."""
-    kinds = {each.kind for each in (*loop.operands, *loop.results)}
-    if loop.rows > 1 and (kinds & {ROW, COLUMN} or any(COLUMN_NUMBER in names(s.expression) for s in loop.statements)):
+    numbered = any(COLUMN_NUMBER in names(each.expression) for each in loop.statements)
+    if loop.rows > 1 and (numbered or any(each.kind == COLUMN for each in loop.operands)):
         return False
-    return not kinds & {COLUMN_SUM} and all(each.over is None for each in loop.statements)
+    if any(each.kind in (ROW, COLUMN_SUM) for each in (*loop.operands, *loop.results)):
+        return False
+    return all(each.over is None for each in loop.statements)
 
 
 def _of_one_column(loop: Loop) -> Loop:

@@ -112,13 +112,7 @@ def _is_product(call: Call) -> bool:
     a, b, out = call.inputs[0], call.inputs[1], call.out
     if out is None or out.strides is not None or not out.size or not a.size:
         return False
-    return all(
-        x.dtype == out.dtype
-        and x.dtype.char in FLOATS
-        and len(x.shape) == 2
-        and (x.strides is None or _is_transposed(x))
-        for x in (a, b, out)
-    )
+    return all(x.dtype == out.dtype and _is_matrix(x) for x in (a, b, out))
 
 
 def _is_matrix(x: Value) -> bool:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 import gradflow as gf
+from gradflow.compiler.works import Reference
+from gradflow.op import Spec
+from gradflow.samples import Real, Sample
 from gradflow.tape import gradients
 from gradflow.tensor import Tensor
 from gradflow.testing.cases import call, cases, operands, tolerance
@@ -15,6 +20,36 @@ PURE = [case for case in CASES if not case.values[0].mutates]
 WRITING = [case for case in CASES if case.values[0].mutates]
 SEEDS = (0, 1, 2, 3)  # two calls are traced, the others are replays
 TRACED = 2
+
+
+SPECIAL = (math.nan, math.inf, -math.inf, 0.0, -0.0)
+LARGER = {2: 9, 3: 37, 4: 41, 5: 43, 6: 47, 7: 131}  # sizes of samples, and sizes that need more than one vector
+
+
+def larger(sample):
+    """The sample with arrays of many elements; None if it has others than floats, whose sizes mean something."""
+    if not all((isinstance(x, Real) and not x.distinct) or not hasattr(x, "draw") for x in sample.inputs):
+        return None
+
+    def enlarged(shape):
+        return tuple(LARGER.get(size, size) for size in shape)
+
+    inputs = tuple(x._replace(shape=enlarged(x.shape)) if isinstance(x, Real) else x for x in sample.inputs)
+    attrs = {name: enlarged(value) if name == "shape" else value for name, value in sample.attrs.items()}
+    return Sample(inputs, attrs)
+
+
+def has_formula(op, sample):
+    inputs = operands(sample)
+    specs = [x.spec if isinstance(x, Tensor) else Spec((), type(x)) for x in inputs]
+    return op.scalar_for(specs, sample.attrs) is not None
+
+
+LARGE = [
+    pytest.param(op, each, id=f"{op.name}-{each}")
+    for op, sample in cases()
+    if op.scalar is not None and not op.mutates and (each := larger(sample)) is not None and has_formula(op, each)
+]
 
 
 def step_of(op, sample):
@@ -96,3 +131,22 @@ def test_a_replay_writes_what_the_op_writes(op, sample, dtype, exact, compare):
             if isinstance(y, Tensor):
                 compare(x.numpy(), y.numpy())
     assert len(compiled.reasons) == TRACED, compiled.explain()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("op", "sample"), LARGE)
+def test_a_loop_over_many_elements_treats_nan_infinities_and_zeros_as_the_op_does(op, sample, dtype):
+    pytest.importorskip("llvmlite")
+    compiled = gf.compile(lambda *inputs: call(op, inputs, sample))
+    rng = np.random.default_rng(0)
+    for round_, often in enumerate((0.0, 0.0, 0.0, 0.3, 0.3, 0.003, 0.003)):
+        inputs = operands(sample, dtype, seed=round_)
+        for x in inputs:
+            if isinstance(x, Tensor):
+                chosen = rng.random(x.shape) < often
+                x.data[chosen] = rng.choice(SPECIAL, int(np.sum(chosen)))
+        with np.errstate(all="ignore"):
+            found, expected = compiled(*inputs), call(op, inputs, sample)
+        assert_close(found.numpy(), expected.numpy())
+    works = compiled.plan.works
+    assert all(isinstance(work.does, Reference) == (not expected.size) for work in works), "it was a loop"

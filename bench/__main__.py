@@ -1,16 +1,19 @@
-"""The command line: ``python -m bench step|ops|kernels|launches|import|report``, from the checkout."""
+"""The command line, from the checkout: ``python -m bench -h``."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.table import show
 
 if TYPE_CHECKING:
+    from bench.cases import Case
+    from bench.engines import Engine
     from bench.results import Results
 
 FREE_BLAS = """\
@@ -19,55 +22,110 @@ processor that need not be this one, and the second cuts their blocks for its ca
 neither setting"""
 
 
-def step(options: argparse.Namespace) -> int:
-    results = _compare(options)
+def measured(options: argparse.Namespace) -> int:
+    """Make the measurements ``options.parts``, show them, and keep them where ``--json`` says."""
+    results = _measure(options)
     if options.json:
         from bench.results import save
 
         save(results, options.json)
     own = [each for comparison in results.comparisons for each in comparison.outcomes if not each.peer]
-    return int(any(each.problem for each in own))
+    return int(any(each.problem and not each.missing for each in own))
 
 
-def _compare(options: argparse.Namespace) -> Results:
+def _measure(options: argparse.Namespace) -> Results:
     if options.free_blas:  # before NumPy loads its BLAS, here and in the processes of the engines
         for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
             os.environ.pop(name, None)
-    from bench.cases import CASES, parse
-    from bench.engines import engines
     from bench.machine import busy_warning, facts
     from bench.results import Results
-    from bench.step import compare, table
+
+    warning = busy_warning()
+    machine = facts() | ({"warning": warning} if warning else {})
+    print(*(f"{name}: {value}" for name, value in machine.items()), sep="\n", end="\n\n")
+    results = Results(machine)
+    for part in options.parts:
+        part(options, results)
+    print("Ratios are of times in the same round; below 1 is faster. Times belong to this machine alone.")
+    return results
+
+
+def _cases(options: argparse.Namespace) -> list[Case]:
+    from bench.cases import CASES, parse
+
+    try:
+        return [parse(text) for text in options.case or CASES]
+    except ValueError as error:
+        sys.exit(str(error))
+
+
+def _engines(options: argparse.Namespace, default: Iterable[str] = ()) -> list[Engine]:
+    from bench.engines import engines
 
     known = engines()
     unknown = set(options.engines or ()) - set(known)
     if unknown:
         sys.exit(f"{', '.join(sorted(unknown))}: not among the engines {', '.join(known)}")
-    try:
-        cases = [parse(text) for text in options.case or CASES]
-    except ValueError as error:
-        sys.exit(str(error))
-    warning = busy_warning()
-    machine = facts() | ({"warning": warning} if warning else {})
-    print(*(f"{name}: {value}" for name, value in machine.items()), sep="\n", end="\n\n")
-    results = Results(machine, [])
+    return [known[name] for name in options.engines or default or known]
+
+
+def step(options: argparse.Namespace, results: Results) -> None:
+    from bench.cases import UNAVAILABLE
+
+    _compare(options, results, _cases(options))
+    if not options.case:
+        print(*(f"{name}, {why}" for name, why in UNAVAILABLE.items()), sep="\n", end="\n\n")
+
+
+def host(options: argparse.Namespace, results: Results) -> None:
+    from bench.cases import HOST
+
+    _compare(options, results, [HOST])
+
+
+def _compare(options: argparse.Namespace, results: Results, cases: Iterable[Case]) -> None:
+    from bench.step import compare, table
+
     for case in cases:
-        chosen = [known[name] for name in options.engines or known]
-        results.comparisons.append(compare(case, chosen, options.rounds, options.seconds))
+        results.comparisons.append(compare(case, _engines(options), options.rounds, options.seconds))
         show(table(results.comparisons[-1]))
-    print("Ratios are of times in the same round; below 1 is faster. Times belong to this machine alone.")
-    return results
+
+
+def memory(options: argparse.Namespace, results: Results) -> None:
+    from bench.alone import memory, memory_table
+
+    for case in _cases(options):
+        found = memory(case, _engines(options))
+        results.memory += found
+        show(memory_table(case.name, found))
+
+
+def first_calls(options: argparse.Namespace, results: Results) -> None:
+    from bench.alone import first_calls, first_table
+
+    for case in _cases(options):
+        found = first_calls(case, _engines(options))
+        results.first_calls += found
+        show(first_table(case.name, found))
+
+
+def scaling(options: argparse.Namespace, results: Results) -> None:
+    from bench.scaling import ENGINES, SWEEPS, curve, table
+
+    unknown = set(options.sweeps or ()) - set(SWEEPS)
+    if unknown:
+        sys.exit(f"{', '.join(sorted(unknown))}: not among the sweeps {', '.join(SWEEPS)}")
+    for name in options.sweeps or SWEEPS:
+        values = options.values or SWEEPS[name].values
+        results.curves.append(curve(name, values, _engines(options, ENGINES), options.rounds, options.seconds))
+        show(table(results.curves[-1]))
 
 
 def report(options: argparse.Namespace) -> int:
-    from bench.report import page
+    from bench.report import write
     from bench.results import load
 
-    text = page(load(options.results) if options.results else _compare(options))
-    if options.out:
-        options.out.write_text(text, encoding="utf-8")
-    else:
-        print(text, end="")
+    write(load(*options.results) if options.results else _measure(options), options.out)
     return 0
 
 
@@ -119,29 +177,51 @@ def imports(options: argparse.Namespace) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure gradflow, beside its peers.")
-    commands = parser.add_subparsers(required=True, metavar="step|ops|kernels|launches|import|report")
-
-    compared = argparse.ArgumentParser(add_help=False)
-    compared.add_argument(
+def _add_measurements(commands: Any) -> None:
+    """The commands that run engines, and ``report``, which writes down what they find."""
+    engines = argparse.ArgumentParser(add_help=False)
+    engines.add_argument("--engines", nargs="+", metavar="ENGINE", help="default: all; scaling: four")
+    engines.add_argument("--free-blas", action="store_true", help=FREE_BLAS)
+    kept = argparse.ArgumentParser(add_help=False)
+    kept.add_argument("--json", type=Path, help="keep the results in this file")
+    cases = argparse.ArgumentParser(add_help=False)
+    cases.add_argument(
         "--case",
         action="append",
         help="a name like 64-32-10, or sizes@batch like 784-300-10@64; may be repeated; default: all named",
     )
-    compared.add_argument("--rounds", type=int, default=7, help="turns of each engine; default: 7")
-    compared.add_argument("--seconds", type=float, default=1.0, help="length of a turn; default: 1")
-    compared.add_argument("--engines", nargs="+", metavar="ENGINE", help="default: all")
-    compared.add_argument("--free-blas", action="store_true", help=FREE_BLAS)
+    turns = argparse.ArgumentParser(add_help=False)
+    turns.add_argument("--rounds", type=int, default=7, help="turns of each engine; default: 7")
+    turns.add_argument("--seconds", type=float, default=1.0, help="length of a turn; default: 1")
+    sweeps = argparse.ArgumentParser(add_help=False)
+    sweeps.add_argument("--sweeps", nargs="+", metavar="SWEEP", help="of batch, width, depth, tensors; default: all")
+    sweeps.add_argument("--values", nargs="+", type=int, help="of what is swept; default: what each sweep has")
 
-    command = commands.add_parser("step", parents=[compared], help="a training step in every engine")
-    command.add_argument("--json", type=Path, help="keep the results in this file")
-    command.set_defaults(run=step)
+    for name, part, options, help_ in (
+        ("step", step, [cases, turns], "a training step in every engine"),
+        ("host", host, [turns], "the same of a net of single neurons: what is left is the host's time"),
+        ("memory", memory, [cases], "peak memory of the steps of every engine"),
+        (
+            "first-call",
+            first_calls,
+            [cases],
+            "what the first calls of those that compile take, disk cache cold and warm",
+        ),
+        ("scaling", scaling, [turns, sweeps], "a step against batch, width, depth, and parameter tensors"),
+    ):
+        command = commands.add_parser(name, parents=[engines, kept, *options], help=help_)
+        command.set_defaults(run=measured, parts=[part])
 
-    command = commands.add_parser("report", parents=[compared], help="the same as a page of Markdown")
-    command.add_argument("--from", type=Path, dest="results", help="results that step --json kept, not new ones")
-    command.add_argument("--out", type=Path, help="write the page to this file")
-    command.set_defaults(run=report)
+    command = commands.add_parser("report", parents=[engines, cases, turns, sweeps], help="all of that as Markdown")
+    command.add_argument("--from", nargs="+", type=Path, dest="results", help="results that --json kept, not new ones")
+    command.add_argument("--out", type=Path, help="write the page to this file, and its plots beside it")
+    command.set_defaults(run=report, parts=[step, host, memory, first_calls, scaling])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure gradflow, beside its peers.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_measurements(commands)
 
     command = commands.add_parser("ops", help="overhead and throughput of single ops")
     command.add_argument("names", nargs="*", metavar="OP", help="default: all")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
 BATCHES = 8
+ADAM_BYTES = 28  # that its update moves for each parameter: p, g, m, v read, p, m, v written, in float32
 
 
 @dataclass(frozen=True)
@@ -19,19 +21,29 @@ class Case:
     sizes: tuple[int, ...]
     batch: int
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.sizes))
+
+    @property
+    def bytes(self) -> int:
+        """What a step must hold: parameters, gradients, Adam's moments, the batches, and one batch's activations."""
+        held = BATCHES * (4 * self.batch * self.sizes[0] + 8 * self.batch)
+        return 16 * self.parameters + held + 4 * self.batch * sum(self.sizes[1:])
+
     def weights(self) -> list[tuple[Array, Array]]:
         """New float32 arrays for each layer: weight (outputs, inputs) and bias (outputs,).
 
         Drawn as in He et al., ICCV 2015, so that gradients reach the first layer of deep networks too.
         """
         rng = np.random.default_rng(0)
-        layers = zip(self.sizes, self.sizes[1:], strict=False)
         return [
             (
                 rng.standard_normal((outputs, inputs), np.float32) * np.float32((2 / inputs) ** 0.5),
                 rng.standard_normal(outputs, np.float32) * np.float32(0.1),
             )
-            for inputs, outputs in layers
+            for inputs, outputs in pairwise(self.sizes)
         ]
 
     def batches(self) -> list[tuple[Array, Array]]:
@@ -55,6 +67,11 @@ CASES = {
         Case("1024x3-10", (1024, 1024, 1024, 10), 256),
         Case("2048x2-10", (2048, 2048, 10), 16),
     )
+}
+HOST = Case("1-1-1-1@1", (1, 1, 1, 1), 1)  # three layers with nothing to compute: what is left is the host's time
+UNAVAILABLE = {
+    "28x28-8-16-10": "two 3x3 convolutions of 8 and 16 channels with stride 2, and a linear layer, on batches of 64 "
+    "images; gradflow has no convolutions yet"
 }
 
 

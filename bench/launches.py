@@ -7,12 +7,11 @@ from importlib import util
 from typing import Any, NamedTuple
 
 import gradflow as gf
-from bench.cases import Case
+from bench.cases import ADAM_BYTES, Case
 from bench.table import Table
 from gradflow.profiling import Report
 
 TENSORS = 1000  # parameters of the optimizer alone
-BYTES = 28  # Adam's for each parameter: p, g, m, v read, p, m, v written, in float32
 SLACK = 1.02  # as for all kernels
 KERNELS = {"nll_loss_backward": 2}  # it fills the gradient with zeros first; other ops of PyTorch's step launch one
 
@@ -26,7 +25,7 @@ class Optimizer(NamedTuple):
     @property
     def within(self) -> bool:
         """Whether it is one launch that moves no more than it must."""
-        return self.launches == 1 and self.bytes <= BYTES * SLACK
+        return self.launches == 1 and self.bytes <= ADAM_BYTES * SLACK
 
 
 def bound(layers: int) -> int:
@@ -159,6 +158,6 @@ def compare(layers: Sequence[int]) -> tuple[list[Table], bool]:
         *(f"over the bound for {each} layers:\n{steps[each].table('launches')}" for each in over[:1]),
     ]
     header = ["layers", "gradflow", "bound 6L+2", "copies, waits", "PyTorch, foreach Adam", "PyTorch, fused Adam"]
-    by_adam = [f"{TENSORS:,}", f"{adam.launches}", "1", f"{adam.bytes:.2f}", f"{BYTES}"]
+    by_adam = [f"{TENSORS:,}", f"{adam.launches}", "1", f"{adam.bytes:.2f}", f"{ADAM_BYTES}"]
     alone = Table("Adam alone", ["tensors", "launches", "bound", "bytes a parameter", "minimum"], [by_adam])
     return [Table("launches of an eager training step", header, rows, notes), alone], not over and adam.within

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 import time
+from datetime import UTC, datetime
 from importlib import metadata, util
 from pathlib import Path
 from typing import cast
@@ -23,13 +25,15 @@ def facts() -> dict[str, str]:
     settings = {name: os.environ[name] for name in SETTINGS if name in os.environ}
     loads = " ".join(f"{load:.2f}" for load in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
     return {
-        "processor": f"{_processor()}, {_cores()} cores usable",
+        "processor": f"{_processor()}, {cores()} cores usable",
         "system": platform.platform(terse=True),
         "Python": platform.python_version(),
         "NumPy": f"{np.__version__} with {_blas()}",
-        "Numba": metadata.version("numba") if util.find_spec("numba") else "not installed",
+        "llvmlite": metadata.version("llvmlite") if util.find_spec("llvmlite") else "not installed",
         "OPENBLAS_CORETYPE": settings.pop("OPENBLAS_CORETYPE", "not set"),
         **settings,
+        "date": datetime.now(UTC).isoformat(" ", "minutes"),
+        "command": f"python -m bench {' '.join(sys.argv[1:])}",
         "commit": _commit(),
         "load average": loads,
     }
@@ -44,7 +48,7 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _cores() -> int:
+def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -89,7 +93,7 @@ def _busy_share() -> float:
         time.sleep(0.5)
         after = _ticks()
     except OSError:
-        return os.getloadavg()[0] / _cores() if hasattr(os, "getloadavg") else 0.0
+        return os.getloadavg()[0] / cores() if hasattr(os, "getloadavg") else 0.0
     spent = [b - a for a, b in zip(before, after, strict=True)]
     return 1 - (spent[3] + spent[4]) / max(sum(spent), 1)  # user, nice, system, idle, waiting for disks, ...
 

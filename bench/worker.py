@@ -6,14 +6,12 @@ Between requests it waits in a read and uses no processor.
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
 import sys
 import time
-from typing import Any
 
 from bench.cases import Case, parse
+from bench.child import replying
 from bench.engines import Build, engine
 
 CHECKED = 5  # steps whose losses are compared
@@ -24,21 +22,13 @@ STRETCH = 500  # steps until training starts again, so that all engines time the
 
 def serve(module: str, case: Case) -> None:
     """Answer the requests on standard input, each a number of seconds to spend on timing, until it ends."""
-    replies = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever a library prints must not be taken for a reply
-    try:
-        build, version = engine(module).build, engine(module).version
-        step = build(case)
-        _reply(replies, version=version, losses=[step() for _ in range(CHECKED)])
+    with replying() as reply:
+        described = engine(module)
+        step = described.build(case)
+        losses = [step() for _ in range(CHECKED)]
+        reply(version=described.version, losses=losses)
         for line in sys.stdin:
-            _reply(replies, seconds=seconds_per_step(build, case, float(line)))
-    except Exception as error:
-        _reply(replies, problem=f"{type(error).__name__}: {error}")
-        raise
-
-
-def _reply(replies: Any, **reply: Any) -> None:
-    print(json.dumps(reply), file=replies)
+            reply(seconds=seconds_per_step(described.build, case, float(line)))
 
 
 def seconds_per_step(build: Build, case: Case, seconds: float) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench import results, step
+from bench import alone, floor, results, scaling, step
 from bench.cases import CASES, parse
 from bench.engines import Engine, engines
 from bench.engines.numpy import build as build_by_hand
@@ -25,6 +27,57 @@ def build(case):
     step = right(case)
     return lambda: 1.01 * step()
 """
+LACKING = """
+import os
+from bench.engines import Unavailable
+PACKAGE = "numpy"
+def build(case):
+    raise Unavailable(f"it needs {os.environ.get('WHAT', 'a compiler')}")
+"""
+HUNGRY = """
+import numpy
+PACKAGE = "numpy"
+def build(case):
+    if case.sizes[0] == 12:
+        held = numpy.ones(40_000_000, numpy.uint8)
+        numpy.ones(40_000_000, numpy.uint8)
+    else:
+        held = None
+    return lambda: 0.0 if held is None else float(held[0] + numpy.ones(5_000_000, numpy.uint8)[0])
+"""
+SLOW = """
+import os, pathlib, time
+PACKAGE = "numpy"
+def build(case):
+    def step():
+        kept = pathlib.Path(os.environ["WHERE"], "compiled")
+        if not kept.exists():
+            time.sleep(0.4)
+            kept.touch()
+        return 0.0
+    return step
+"""
+TWICE = """
+import json, os, sys
+from bench.cases import parse
+from bench.engines import engines
+engine = engines()[sys.argv[1]]
+os.environ.update(engine.environment)
+losses = []
+for _ in range(2):
+    step = engine.build(parse("12-7-5-3@4"))
+    losses += [step() for _ in range(5)]
+print(json.dumps(losses))
+"""
+
+# the other mode of torch.compile is the same step, and takes another half a minute
+COMPARED = {name: each for name, each in engines().items() if name != "pytorch_max_autotune"}
+
+
+@pytest.fixture(autouse=True)
+def no_floors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes two more processes; the commands have them."""
+    monkeypatch.setattr(step, "FLOORS", {})
 
 
 @pytest.mark.parametrize(
@@ -61,14 +114,125 @@ def test_the_step_written_by_hand_has_the_gradients_that_finite_differences_give
         assert (sides[0] - sides[1]) / 2e-6 == pytest.approx(flat[i], rel=1e-4, abs=1e-8)
 
 
-@pytest.mark.parametrize("engine", engines().values(), ids=engines())
+@pytest.mark.parametrize("engine", COMPARED.values(), ids=COMPARED)
 def test_an_engine_has_the_losses_of_the_step_written_by_hand(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     if not engine.installed:
         pytest.skip(f"{engine.package} is not installed")
     monkeypatch.setattr(step, "TOLERANCE", 2e-6)  # no input of a ReLU is near 0 in this case
     outcome = step.compare(SMALL, [engine], rounds=1, seconds=0.0).outcomes[0]
+    if outcome.missing:
+        pytest.skip(outcome.problem)
     assert outcome.problem == ""
     assert outcome.rounds[0] > 0
+
+
+@pytest.mark.parametrize("name", ["gradflow_compiled_fast", "jax", "tinygrad"])
+def test_what_was_compiled_once_trains_from_the_start_again(name: str) -> None:
+    engine = engines()[name]
+    if not engine.installed:
+        pytest.skip(f"{engine.package} is not installed")
+    try:
+        losses = json.loads(python("-c", TWICE, name))
+    except AssertionError as error:
+        if "Unavailable" not in str(error):
+            raise
+        pytest.skip(f"{name} lacks something")
+    assert losses[:5] == losses[5:]
+    assert len(set(losses)) == 5
+
+
+def test_an_engine_that_lacks_something_says_so_and_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lacking.py").write_text(LACKING, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    outcome = step.compare(SMALL, [Engine("lacking", "numpy")], rounds=1, seconds=0.0).outcomes[0]
+    assert (outcome.problem, outcome.missing, outcome.rounds) == ("it needs a compiler", True, [])
+
+
+def test_variables_of_an_engine_are_set_in_its_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lacking.py").write_text(LACKING, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    lacking = Engine("lacking", "numpy", {"WHAT": "a variable"})
+    assert step.compare(SMALL, [lacking], rounds=1, seconds=0.0).outcomes[0].problem == "it needs a variable"
+    assert "WHAT" not in os.environ
+
+
+def test_parameters_are_those_of_the_weights() -> None:
+    for case in CASES.values():
+        assert case.parameters == sum(each.size for layer in case.weights() for each in layer)
+
+
+def test_the_floor_does_the_products_of_a_step_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    run = floor.products(SMALL)
+    monkeypatch.setattr(np, "matmul", lambda a, b, out: seen.append((*a.shape, *b.shape, out.shape)))
+    run()
+    forward = [(4, 12, 12, 7, (4, 7)), (4, 7, 7, 5, (4, 5)), (4, 5, 5, 3, (4, 3))]
+    weights = [(7, 4, 4, 12, (7, 12)), (5, 4, 4, 7, (5, 7)), (3, 4, 4, 5, (3, 5))]
+    inputs = [(4, 5, 5, 7, (4, 7)), (4, 3, 3, 5, (4, 5))]
+    assert sorted(seen) == sorted([*forward, *weights, *inputs])
+
+
+def test_times_are_over_the_lower_floor() -> None:
+    floors = [results.Outcome("floor", peer=False, rounds=[2.0]), results.Outcome("other", peer=False, rounds=[1.0])]
+    comparison = results.Comparison("case", [results.Outcome("one", peer=False, rounds=[3.0])], floors, ["so low"])
+    assert "| +0% +0% |  |  | 3.00 |" in markdown(step.table(comparison))
+    assert "so low" in markdown(step.table(comparison))
+
+
+def test_peak_memory_is_that_of_the_steps_and_of_the_first_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hungry.py").write_text(HUNGRY, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = alone.memory(SMALL, [Engine("hungry", "numpy")])[0]
+    if "clear_refs" in found.problem:
+        pytest.skip(found.problem)
+    assert found.problem == ""
+    assert 40e6 < found.measured["steps"] < 60e6
+    assert 75e6 < found.measured["first"] < 100e6
+
+
+def test_first_calls_are_timed_with_an_empty_cache_and_with_a_filled_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    kept = Engine("slow", "numpy", cache="WHERE")
+    (found,) = alone.first_calls(SMALL, [kept, Engine("bench.engines.numpy", "numpy")])
+    assert found.problem == ""
+    assert found.measured["cold calls"] > 0.3 > found.measured["warm calls"]
+
+
+def test_a_sweep_has_the_parameter_tensors_and_about_the_parameters_it_says() -> None:
+    sweep = scaling.SWEEPS["tensors"]
+    cases = [parse(sweep.case(tensors)) for tensors in sweep.values]
+    assert [2 * len(case.weights()) for case in cases] == list(sweep.values)
+    assert all(0.9 * 2**17 < case.parameters < 1.1 * 2**17 for case in cases)
+
+
+def test_scaling_times_each_value_and_the_report_plots_it(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    kept, page = tmp_path / "kept.json", tmp_path / "page.md"
+    few = ["--rounds", "1", "--seconds", "0", "--engines", "numpy", "--json", str(kept)]
+    python("-m", "bench", "scaling", "--sweeps", "width", "--values", "4", "8", *few)
+    python("-m", "bench", "report", "--from", str(kept), "--out", str(page))
+    text = page.read_text(encoding="utf-8")
+    assert "| engine | 4 | 8 |" in text and "| numpy |" in text
+    assert "![Scaling](page-scaling.svg)" in text and (tmp_path / "page-scaling.svg").stat().st_size > 1000
+    assert "`python -m bench scaling --sweeps width" in text
+
+
+def test_results_of_several_runs_are_joined_and_their_differences_told(tmp_path: Path) -> None:
+    one = results.Results({"date": "1", "NumPy": "2"}, [results.Comparison("a", [])])
+    other = results.Results({"date": "3", "NumPy": "2"}, memory=[results.Alone("a", "numpy", {"steps": 1.0})])
+    files = [tmp_path / "one", tmp_path / "other"]
+    for each, file in zip((one, other), files, strict=True):
+        results.save(each, file)
+    joined = results.load(*files)
+    assert joined.machine == {"date": "1; 3", "NumPy": "2"}
+    assert (joined.comparisons, joined.memory) == (one.comparisons, other.memory)
 
 
 def test_a_wrong_engine_is_told_and_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,17 @@
 
 A file has a docstring, ``PACKAGE`` (the name to import and to give to pip) and ``build``, which takes a case and
 returns a step: each call trains on the next batch and returns the loss from before the update, as a float. It
-imports the package inside ``build``, so that what is not installed can still be listed.
+imports the package inside ``build``, so that what is not installed can still be listed, and raises ``Unavailable``
+where the machine lacks something else. ``build`` is called again whenever training starts anew, so what takes long to
+compile is kept for the next call. ``ENVIRONMENT`` holds variables that its process needs, and ``CACHE`` names the one
+that says where the library keeps compiled code on disk.
 """
 
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module, metadata, util
 
 from bench.cases import Case
@@ -18,12 +21,18 @@ Step = Callable[[], float]
 Build = Callable[[Case], Step]
 
 
+class Unavailable(Exception):
+    """This machine, or this version, has not what an engine needs."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """One library, by the module that builds steps in it."""
 
     module: str
     package: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    cache: str = ""
 
     @property
     def name(self) -> str:
@@ -57,7 +66,9 @@ class Engine:
 
 def engine(module: str) -> Engine:
     """The engine that ``module`` describes."""
-    return Engine(module, import_module(module).PACKAGE)
+    described = import_module(module)
+    environment, cache = getattr(described, "ENVIRONMENT", {}), getattr(described, "CACHE", "")
+    return Engine(module, described.PACKAGE, environment, cache)
 
 
 def engines() -> dict[str, Engine]:

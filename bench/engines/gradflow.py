@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import cycle
+from typing import Any
 
 from bench.cases import Case
 from bench.engines import Step
@@ -11,6 +13,11 @@ PACKAGE = "gradflow"
 
 
 def build(case: Case) -> Step:
+    return build_from(case, lambda train: train)
+
+
+def build_from(case: Case, transform: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Step:
+    """The step that does what ``transform`` makes of the function that trains on one batch."""
     import gradflow as gf
     from gradflow import nn
 
@@ -24,12 +31,12 @@ def build(case: Case) -> Step:
     optimizer = gf.optim.Adam(model.parameters())
     batches = cycle([(gf.tensor(x), gf.tensor(labels)) for x, labels in case.batches()])
 
-    def step() -> float:
-        x, labels = next(batches)
+    def train(x: Any, labels: Any) -> Any:
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(x), labels)
         loss.backward()
         optimizer.step()
-        return float(loss.item())
+        return loss
 
-    return step
+    transformed = transform(train)
+    return lambda: float(transformed(*next(batches)).item())

@@ -196,7 +196,7 @@ class TestIdx:
             (b"P5 28 28 255", "it starts with the bytes 50 35 20 32"),
             (idx(np.zeros((0, 2, 2))), "holds no images: its header says (0, 2, 2)"),
             (idx(np.zeros((2, 0, 2))), "holds no images: its header says (2, 0, 2)"),
-            (gzip.compress(idx(np.zeros((2, 2, 2)))), "is gzip data; add .gz to its name"),
+            (gzip.compress(idx(np.zeros((2, 2, 2))), mtime=0), "is gzip data; add .gz to its name"),
         ],
     )
     def test_a_file_of_images_that_is_none_says_what_is_wrong(
@@ -238,7 +238,7 @@ class TestGzip:
             (lambda content: content[:10] + b"\xff" * 20, "is damaged (Error -3"),
             (lambda _: b"1,2,0\n", "is not gzip data or is damaged (Not a gzipped file (b'1,')"),
             (lambda _: b"", "is empty"),
-            (lambda _: gzip.compress(b""), "is empty"),
+            (lambda _: gzip.compress(b"", mtime=0), "is empty"),
         ],
     )
     def test_a_damaged_file_is_named_in_the_error(
@@ -356,7 +356,7 @@ class TestCsv:
         with pytest.raises(DataError, match=says(path, message)):
             data.load_csv(path)
 
-    @pytest.mark.parametrize("content", [b"1,\xff,0\n", "1,2,0\n3,4,1\n".encode("utf-16"), gzip.compress(b"1,2")])
+    @pytest.mark.parametrize("content", [b"1,\xff,0\n", "1,2,0\n3,4,1\n".encode("utf-16"), gzip.compress(b"1,2", mtime=0)])
     def test_a_file_that_is_not_utf_8_says_so(self, tmp_path: Path, content: bytes) -> None:
         path = write(tmp_path / "t.csv", content)
         with pytest.raises(DataError, match=says(path, "is not UTF-8 text", "save it as such, or as .csv.gz")):

@@ -9,7 +9,7 @@ import pytest
 
 import gradflow as gf
 from gradflow.dispatch import Observer, observed_by
-from gradflow.errors import ArgumentError, CheckpointError, StateKeyError
+from gradflow.errors import ArgumentError, CheckpointError, CompileError, StateKeyError
 from gradflow.optim import lr_scheduler
 
 STEPS = 60
@@ -307,3 +307,46 @@ def test_the_state_of_another_schedule_is_refused():
     chain = lr_scheduler.ChainedScheduler([scheduler])
     with pytest.raises(CheckpointError, match="the state is of 0 schedules, and these are 1"):
         chain.load_state_dict(scheduler.state_dict())
+
+
+def trained(make, compiled, optimizer_name="SGD", steps=24):
+    """The weights and rates of a step that has the schedule in it, compiled or not."""
+    w = gf.tensor(np.linspace(-1, 1, 5), dtype="float64", requires_grad=True)
+    options = {"momentum": 0.9} if optimizer_name == "SGD" else {}
+    optimizer = getattr(gf.optim, optimizer_name)([w], lr=0.1, **options)
+    scheduler = make(lr_scheduler, optimizer)
+
+    def step(x):
+        optimizer.zero_grad()
+        loss = ((w * x) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        return loss
+
+    run_step = gf.compile(step) if compiled else step
+    history = []
+    for i in range(steps):
+        loss = run_step(gf.tensor(np.cos(np.arange(5.0) + i)))
+        history.append([loss.item(), *scheduler.get_last_lr(), *w.tolist()])
+    return np.array(history), getattr(run_step, "reasons", [])
+
+
+@pytest.mark.parametrize("make", COMPOSED.values(), ids=COMPOSED)
+def test_a_compiled_step_counts_on(make):
+    (found, reasons), (expected, _) = trained(make, compiled=True), trained(make, compiled=False)
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
+    assert len(reasons) == 2
+
+
+def one_cycle(cycle_momentum):
+    return lambda s, o: s.OneCycleLR(o, max_lr=0.1, total_steps=24, cycle_momentum=cycle_momentum)
+
+
+@pytest.mark.parametrize("optimizer_name", ["SGD", "Adam"])
+def test_a_momentum_cannot_change_in_a_compiled_step_and_a_rate_can(optimizer_name):
+    found, _ = trained(one_cycle(cycle_momentum=False), True, optimizer_name)
+    expected, _ = trained(one_cycle(cycle_momentum=False), False, optimizer_name)
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
+    with pytest.raises(CompileError, match="the step changed optimizer.param_groups"):
+        trained(one_cycle(cycle_momentum=True), True, optimizer_name)

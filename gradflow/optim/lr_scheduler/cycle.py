@@ -51,8 +51,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 class MomentumLR(LRScheduler):
     """A schedule that moves the momentum, or the first beta, as well: down while the rate goes up.
 
-    With ``cycle_momentum`` False it stays. Raises ArgumentError for an optimizer without, or made with none: it keeps
-    no velocity then.
+    With ``cycle_momentum`` False it stays, as it must in a compiled step: a plan reads the rate anew each time, but a
+    momentum is a number in its code. Raises ArgumentError for an optimizer without, or made with none: it keeps no
+    velocity then.
     """
 
     def __init__(

@@ -348,5 +348,5 @@ def test_a_momentum_cannot_change_in_a_compiled_step_and_a_rate_can(optimizer_na
     found, _ = trained(one_cycle(cycle_momentum=False), True, optimizer_name)
     expected, _ = trained(one_cycle(cycle_momentum=False), False, optimizer_name)
     np.testing.assert_allclose(found, expected, rtol=1e-11)
-    with pytest.raises(CompileError, match="the step changed optimizer.param_groups"):
+    with pytest.raises(CompileError, match="the step changed optimizer"):
         trained(one_cycle(cycle_momentum=True), True, optimizer_name)

@@ -194,18 +194,22 @@ def test_everything_is_summed(shape, rng):
     run(loop(*shape, given, [("d", "f4", "(a - b) ** 2")], [("d", TOTAL, total, 1 / a.size)]))
     agree(total, ((a.astype("f8") - b) ** 2).mean())
     given = [("a", ELEMENT, a), ("r", ROW, r)]
-    run(loop(*shape, given, [("s", "f8", "a", "sum"), ("t", "f8", "s * r")], [("t", TOTAL, of_rows)]))
+    statements = [("s", "f8", "a", "sum"), ("t", "f8", "s * r")]
+    run(loop(*shape, given, statements, [("t", TOTAL, of_rows, 1 / shape[1])]))
     agree(of_rows, (a.sum(1, dtype="f8") * r).sum(), np.abs(a).sum())
 
 
-def test_the_total_of_values_of_rows_is_over_rows(rng):
-    for rows in (1, 5):
-        r, x, total = normal(rng, rows), normal(rng, rows, 9), np.empty((), "f4")
-        out = np.empty_like(x)
-        statements = [("q", "f4", "r * r"), ("y", "f4", "x * q")]
-        run(loop(rows, 9, [("r", ROW, r), ("x", ELEMENT, x)], statements, [("y", ELEMENT, out), ("q", TOTAL, total)]))
-        agree(total, (r.astype("f8") ** 2).sum())
-        agree(out, x.astype("f8") * r[:, None] ** 2, 10)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", [ROW, COLUMN, SCALAR])
+def test_a_total_is_over_all_elements_whatever_its_values_are_shared_by(kind, shape, rng):
+    length = {ROW: shape[0], COLUMN: shape[1], SCALAR: 1}[kind]
+    v, x, total, out = normal(rng, length), normal(rng, *shape), np.empty((), "f8"), np.empty(shape, "f4")
+    statements = [("q", "f4", "v * v"), ("y", "f4", "x * q")]
+    results = [("y", ELEMENT, out), ("q", TOTAL, total, 0.5)]
+    run(loop(*shape, [("v", kind, v), ("x", ELEMENT, x)], statements, results))
+    q = np.broadcast_to(v.astype("f8")[:, None] ** 2 if kind == ROW else v.astype("f8") ** 2, shape)
+    assert abs(total - q.sum() / 2) <= tolerance(np.dtype("f4")) * q.sum()
+    agree(out, x * q, 10)
 
 
 @pytest.mark.parametrize("size", [16, 32, 64])

@@ -94,11 +94,11 @@ def _loop(work: CrossEntropy, scale: Scratch) -> Loop:
         if name not in unused
     )
     results = []
+    rows, classes = work.logits.shape
     if work.loss is not None:
-        results.append(Result("each", TOTAL, work.loss.dtype, work.loss))
+        results.append(Result("each", TOTAL, work.loss.dtype, work.loss, 1 / classes))  # a total is over columns too
     if work.gradient is not None:
         results.append(Result("gradient", ELEMENT, dtype, work.gradient))
-    rows, classes = work.logits.shape
     return Loop(rows, classes, operands, statements, tuple(results))
 
 

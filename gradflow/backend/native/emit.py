@@ -13,7 +13,7 @@ from gradflow.backend.native.emit_sums import Parts, Sums, finish
 from gradflow.backend.native.emit_writer import Writer
 from gradflow.backend.native.function import Function
 from gradflow.dtypes import float16
-from gradflow.loop import ELEMENT, ROW, TOTAL, Loop
+from gradflow.loop import ELEMENT, ROW, Loop
 
 LANES = 8  # of vectors that add up the parts of chunks
 
@@ -21,16 +21,16 @@ LANES = 8  # of vectors that add up the parts of chunks
 def functions(loop: Loop) -> tuple[Function, ...]:
     """The functions that do ``loop``, to be run one after another.
 
-    Raises Unsupported for what they cannot: loops without elements, float16, powers of integers that no number says,
-    totals of values that scalars or columns have, and rows' results of values that elements have.
+    Totals are over all rows and columns, also of values that these share. Raises Unsupported for what is not done:
+    loops without elements, float16, powers of integers that are no numbers, results of rows that elements have.
     """
     loop = flattened(loop)
     plan = planned(loop)
     _check(loop, plan)
     layout = extent(loop)
     addresses = Addresses(Writer())
-    parts = Parts(loop, layout.chunks)
-    Body(loop, plan, layout, Sums(parts, plan.kinds, addresses, layout.width), addresses).write()
+    parts = Parts(loop, plan.kinds, layout.chunks)
+    Body(loop, plan, layout, Sums(parts, addresses, layout.width), addresses).write()
     if not parts.results:
         return (_function(addresses, layout.chunks),)
     if layout.chunks == 1:
@@ -65,8 +65,5 @@ def _check(loop: Loop, plan: Plan) -> None:
         if dtype == float16 or dtype.kind not in "biuf":
             raise Unsupported(f"{name} of {dtype}")
     for result in loop.results:
-        kind = plan.kinds[result.name]
-        if result.kind == TOTAL and kind not in (ELEMENT, ROW):
-            raise Unsupported(f"the total of {result.name}, which is a {kind}")
-        if result.kind not in (ELEMENT, TOTAL) and kind == ELEMENT and result.kind == ROW:
+        if result.kind == ROW and plan.kinds[result.name] == ELEMENT:
             raise Unsupported(f"{result.name} for each row, which elements have")

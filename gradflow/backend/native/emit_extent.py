@@ -55,7 +55,7 @@ def flattened(loop: Loop) -> Loop:
     """``loop`` as one row, if no value of it is for a row or a column."""
     if loop.columns == 1:
         loop = _of_one_column(loop)
-    if loop.rows == 1 and all(each.kind != TOTAL for each in loop.results):
+    if loop.rows == 1:
         operands = tuple(each._replace(kind=SCALAR) if each.kind == ROW else each for each in loop.operands)
         loop = loop._replace(operands=operands)
     if flat(loop):

@@ -19,8 +19,9 @@ CHUNK = Value("%chunk", int64, 1, 0)
 class Parts:
     """Where chunks leave their sums: for each of them, numbers of 8 bytes for every column or total."""
 
-    def __init__(self, loop: Loop, chunks: int) -> None:
+    def __init__(self, loop: Loop, kinds: dict[str, str], chunks: int) -> None:
         self.results = [each for each in loop.results if each.kind in (COLUMN_SUM, TOTAL)]
+        self.of_rows = {each.name for each in self.results if each.kind == TOTAL and kinds[each.name] == ROW}
         self.chunks = chunks
         self.columns = loop.columns
         self.offsets = []
@@ -45,14 +46,13 @@ def sum_dtype(result: Result) -> DType:
 class Sums:
     """The sums of one chunk."""
 
-    def __init__(self, parts: Parts, kinds: dict[str, str], addresses: Addresses, width: int) -> None:
+    def __init__(self, parts: Parts, addresses: Addresses, width: int) -> None:
         self._parts = parts
-        self._kinds = kinds
         self._writer = addresses.writer
         self._width = width
         self._memory = [parts.address(addresses, CHUNK, each) for each in parts.offsets]
         self._totals = {
-            position: Accumulator(self._writer, "sum", sum_dtype(each), 1 if kinds[each.name] == ROW else width)
+            position: Accumulator(self._writer, "sum", sum_dtype(each), 1 if each.name in parts.of_rows else width)
             for position, each in enumerate(parts.results)
             if each.kind == TOTAL
         }
@@ -69,7 +69,7 @@ class Sums:
     def add_elements(self, names: dict[str, Value], column: Operand, width: int) -> None:
         """Take in ``width`` elements from ``column`` on."""
         for position, (result, memory) in enumerate(zip(self._parts.results, self._memory, strict=True)):
-            if result.kind == TOTAL and self._kinds[result.name] != ROW:
+            if result.kind == TOTAL and result.name not in self._parts.of_rows:
                 self._totals[position].add(self._writer.splat(names[result.name], width))
             elif result.kind == COLUMN_SUM:
                 address = self._writer.address(memory, int64, column)
@@ -81,7 +81,7 @@ class Sums:
     def add_row(self, names: dict[str, Value]) -> None:
         """Take in what the row has one value of."""
         for position, result in enumerate(self._parts.results):
-            if result.kind == TOTAL and self._kinds[result.name] == ROW:
+            if result.kind == TOTAL and result.name in self._parts.of_rows:
                 self._totals[position].add(names[result.name])
 
     def end(self) -> None:
@@ -107,8 +107,9 @@ def _finish(parts: Parts, addresses: Addresses, result: Result, offset: int, col
         total.add(writer.recall(address, sum_dtype(result), width))
     arithmetic = Arithmetic(writer, float64)
     value: Operand = total.lanes()
-    if result.scale != 1:
-        value = arithmetic.binary(ast.Mult, value, result.scale)
+    scale = result.scale * (parts.columns if result.name in parts.of_rows else 1)  # which every column has
+    if scale != 1:
+        value = arithmetic.binary(ast.Mult, value, scale)
     address = writer.address(addresses.of(result.array), result.dtype, column)
     writer.store(arithmetic.typed(value, result.dtype), address)
 

@@ -118,11 +118,11 @@ def _files(folder):
 
 def test_compiled_code_is_kept_for_the_next_process(kept, monkeypatch):
     text = _ADD.format(n=11)
-    engine.code(text, ["add_11"])
+    engine.code(text)
     assert [file.suffix for file in _files(kept)] == [".o"]
     engine._loaded.clear()
     monkeypatch.setattr(engine, "_compiled", lambda text: pytest.fail("compiled again"))
-    assert engine.code(text, ["add_11"]).address("add_11")
+    assert engine.code(text).address("add_11")
 
 
 @pytest.mark.parametrize("content", [b"", b"not this at all", None])
@@ -142,7 +142,7 @@ def test_a_place_that_cannot_be_written_to_is_no_error(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("a file where a folder should be")
     monkeypatch.setenv("GRADFLOW_CACHE_DIR", str(tmp_path / "file" / "code"))
     monkeypatch.setattr(engine, "_loaded", {})
-    assert engine.code(_ADD.format(n=13), ["add_13"]).address("add_13")
+    assert engine.code(_ADD.format(n=13)).address("add_13")
 
 
 def test_code_for_another_processor_is_kept_apart(monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import platform
+import re
 import threading
 from collections.abc import Sequence
 from functools import cache
@@ -18,6 +19,7 @@ from gradflow.backend.native import object_files
 PAUSES = {"x86_64": "call void @llvm.x86.sse2.pause()", "aarch64": "call void @llvm.aarch64.hint(i32 1)"}
 NAMES = {"amd64": "x86_64", "arm64": "aarch64"}  # of processors, as Windows and macOS have them
 
+_DEFINED = re.compile(r"^define (?!internal )[^@]*@(\w+)", re.MULTILINE)
 _lock = threading.Lock()
 _numbers = itertools.count()  # libraries are named by them, as a name cannot be used again
 
@@ -46,8 +48,8 @@ class Code:
 _loaded: WeakValueDictionary[str, Code] = WeakValueDictionary()
 
 
-def code(text: str, names: Sequence[str]) -> Code:
-    """The functions ``names`` that ``text`` defines, compiled now or by an earlier process.
+def code(text: str) -> Code:
+    """The functions that ``text`` defines, compiled now or by an earlier process.
 
     Raises RuntimeError if LLVM fails, ImportError without llvmlite.
     """
@@ -58,7 +60,7 @@ def code(text: str, names: Sequence[str]) -> Code:
             if image is None:
                 image = _compiled(text)
                 object_files.write(_key(text), image)
-            known = _loaded[text] = _linked(image, names)
+            known = _loaded[text] = _linked(image, _DEFINED.findall(text))
         return known
 
 
@@ -76,7 +78,7 @@ def kernel(name: str, **replaced: str) -> str:
 def failure() -> str | None:
     """Why there is no machine code in this process; None if there is."""
     try:
-        code("define i32 @gradflow_check() {\n  ret i32 7\n}\n", ["gradflow_check"])
+        code("define i32 @gradflow_check() {\n  ret i32 7\n}\n")
     except ImportError as error:
         return f"llvmlite is not installed ({error}); it comes with pip install 'gradflow[fast]'"
     except Exception as error:  # whatever it is that a compiler cannot do: programs run without it

@@ -25,7 +25,7 @@ def functions_for(loop: Loop) -> tuple[Function, ...]:
     """The functions that do ``loop``, to be run one after another; raises what ``emit.functions`` raises."""
     form, arrays = _form(loop)
     statements = tuple((s.name, s.dtype, ast.dump(s.expression), s.over) for s in form.statements)
-    key = form._replace(statements=statements)
+    key = form.rows, form.columns, form.operands, statements, form.results
     made = _known.get(key)
     if made is None:
         if len(_known) >= KEPT:

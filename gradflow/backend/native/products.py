@@ -7,12 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradflow.backend.native import engine
-from gradflow.backend.native.blas import Blas, blas
+from gradflow.backend.native.blas import blas
 from gradflow.backend.native.function import Function
-from gradflow.launch import Gemm
+from gradflow.launch import Gemm, Scratch
 
 PLAIN, TRANSPOSED = 111, 112  # CBLAS_TRANSPOSE
 WORTH = 1 << 18  # multiplications for which a thread is worth a call of its own
+FEW_ROWS, LARGE = (
+    64,
+    1 << 17,
+)  # rows that are few, and elements of a matrix by which they are better multiplied from the
+# right, transposed: see ops/linalg.py
 BLOCK = 16  # rows or columns that BLAS's kernels compute at a time: parts are multiples of it
 
 
@@ -47,24 +52,32 @@ def multiplies(gemm: Gemm) -> bool:
 
 def product(gemm: Gemm, threads: int) -> Function:
     """``gemm`` as a function; one of many multiplications has a part for each of ``threads``."""
-    library = blas()
-    assert library is not None
     *_, m, n = gemm.out.shape
     k = gemm.a.shape[-2] if gemm.transpose_a else gemm.a.shape[-1]
-    part = _stack(gemm, m, n, k) if len(gemm.out.shape) == 3 else _cut(gemm, m, n, k, threads)
-    single = gemm.out.dtype.itemsize == 4
+    if len(gemm.out.shape) == 3:
+        return _call("product", gemm, k, _stack(gemm, m, n, k))
+    if gemm.transpose_b and not gemm.transpose_a and not gemm.accumulate and 1 < m <= FEW_ROWS and n * k >= LARGE:
+        swapped = Gemm(gemm.b, gemm.a, Scratch(m * n * gemm.out.dtype.itemsize), transpose_b=True)
+        part = _of_rows(swapped, n, m, k, _wanted(m, n, k, threads))
+        return _call("product_transposed", swapped, k, part, gemm.out, n)
+    return _call("product", gemm, k, _cut(gemm, m, n, k, threads))
+
+
+def _call(name: str, gemm: Gemm, k: int, part: Part, *more: Any) -> Function:
+    """A function of kernels/product.ll with its words."""
+    library = blas()
+    assert library is not None
+    itemsize = gemm.a.dtype.itemsize
+    kind = "float" if itemsize == 4 else "double"
+    columns = gemm.a.shape[-1], gemm.b.shape[-1], part.n if isinstance(gemm.out, Scratch) else gemm.out.shape[-1]
     words: tuple[Any, ...] = (
-        library.float32 if single else library.float64,
+        library.float32 if kind == "float" else library.float64,
         TRANSPOSED if gemm.transpose_a else PLAIN, TRANSPOSED if gemm.transpose_b else PLAIN,
-        part.m, part.n, k, *(x.shape[-1] for x in (gemm.a, gemm.b, gemm.out)), gemm.a, gemm.b, gemm.out,
-        *(step * gemm.out.dtype.itemsize for step in (part.a, part.b, part.out)),
-        part.parts - 1, part.last_m, part.last_n, int(gemm.accumulate),
+        part.m, part.n, k, *columns, gemm.a, gemm.b, gemm.out,
+        *(step * itemsize for step in (part.a, part.b, part.out)),
+        part.parts - 1, part.last_m, part.last_n, int(gemm.accumulate), *more,
     )  # fmt: skip
-    return Function("product_float" if single else "product_double", _text(single, library), words, part.parts)
-
-
-def _text(single: bool, library: Blas) -> str:
-    return engine.kernel("product", FLOAT="float" if single else "double", BLASINT=library.integer)
+    return Function(f"{name}_{kind}", engine.kernel("product", FLOAT=kind, BLASINT=library.integer), words, part.parts)
 
 
 def _stack(gemm: Gemm, m: int, n: int, k: int) -> Part:
@@ -73,19 +86,28 @@ def _stack(gemm: Gemm, m: int, n: int, k: int) -> Part:
 
 def _cut(gemm: Gemm, m: int, n: int, k: int, threads: int) -> Part:
     """Parts of rows, or of columns where there are more of these."""
-    wanted = min(threads, m * n * k // WORTH)
-    if wanted > 1 and m >= n:
-        rows = _size(m, wanted)
-        count = -(-m // rows)
-        return Part(count, rows, n, m - (count - 1) * rows, n, rows * (1 if gemm.transpose_a else k), 0, rows * n)
-    if wanted > 1:
-        columns = _size(n, wanted)
-        count = -(-n // columns)
-        last = n - (count - 1) * columns
-        return Part(count, m, columns, m, last, 0, columns * (k if gemm.transpose_b else 1), columns)
-    return Part(1, m, n, m, n, 0, 0, 0)
+    wanted = _wanted(m, n, k, threads)
+    return _of_rows(gemm, m, n, k, wanted) if m >= n or wanted == 1 else _of_columns(gemm, m, n, k, wanted)
+
+
+def _wanted(m: int, n: int, k: int, threads: int) -> int:
+    return max(1, min(threads, m * n * k // WORTH))
+
+
+def _of_rows(gemm: Gemm, m: int, n: int, k: int, parts: int) -> Part:
+    rows = _size(m, parts)
+    count = -(-m // rows)
+    return Part(count, rows, n, m - (count - 1) * rows, n, rows * (1 if gemm.transpose_a else k), 0, rows * n)
+
+
+def _of_columns(gemm: Gemm, m: int, n: int, k: int, parts: int) -> Part:
+    columns = _size(n, parts)
+    count = -(-n // columns)
+    return Part(
+        count, m, columns, m, n - (count - 1) * columns, 0, columns * (k if gemm.transpose_b else 1), columns
+    )  # fmt: skip
 
 
 def _size(total: int, parts: int) -> int:
-    """So many rows that ``parts`` of them, each but the last a multiple of BLOCK, make up ``total``."""
-    return -(-total // (parts * BLOCK)) * BLOCK
+    """So many rows that ``parts`` of them make up ``total``, a multiple of BLOCK if there are several."""
+    return total if parts == 1 else -(-total // (parts * BLOCK)) * BLOCK

@@ -37,7 +37,7 @@ class Program:
         made = [(i, function) for i, work in enumerate(works) for function in _functions(work)]
         self._origins = [i for i, _ in made]
         functions = [function for _, function in made]
-        self._code = engine.code(*_module(functions))
+        self._code = engine.code(_module(functions))
         self._scratch = _Memory(functions)
         self._places: dict[int, list[int]] = {}
         words = self._words(functions, address_of)
@@ -107,12 +107,11 @@ def _functions(work: Work) -> tuple[Function, ...]:
     return functions_for(work)
 
 
-def _module(functions: list[Function]) -> tuple[str, list[str]]:
-    """The text of all, each once, and their names; what several declare is declared once."""
-    texts = {function.name: function.text for function in functions}
-    lines = "\n".join(texts.values()).splitlines()
+def _module(functions: list[Function]) -> str:
+    """The texts of all, each once; what several declare is declared once."""
+    lines = "\n".join(dict.fromkeys(function.text for function in functions)).splitlines()
     declarations = dict.fromkeys(line for line in lines if line.startswith("declare "))
-    return "\n".join([*declarations, *(line for line in lines if not line.startswith("declare "))]), list(texts)
+    return "\n".join([*declarations, *(line for line in lines if not line.startswith("declare "))])
 
 
 class _Memory:

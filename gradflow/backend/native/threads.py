@@ -92,8 +92,7 @@ class Runtime:
     """The functions of kernels/runtime.ll; they run without the interpreter's lock."""
 
     def __init__(self) -> None:
-        names = ["run", "run_alone", "serve", "wake", "pauses"]
-        self._code = engine.forever(engine.code(engine.kernel("runtime"), names))
+        self._code = engine.forever(engine.code(engine.kernel("runtime")))
         self.run = self._function("run", ctypes.c_int64, ctypes.c_void_p)
         self.run_alone = self._function("run_alone", ctypes.c_int64, ctypes.c_void_p)
         self.serve = self._function("serve", None, ctypes.c_void_p)

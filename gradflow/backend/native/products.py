@@ -13,7 +13,7 @@ from gradflow.launch import Gemm, Scratch
 
 PLAIN, TRANSPOSED = 111, 112  # CBLAS_TRANSPOSE
 WORTH = 1 << 18  # multiplications for which a thread is worth a call of its own
-# rows that are few, and elements of a matrix that is large: their product is faster, transposed, from the other side. By
+# rows that are few, and elements of a large matrix: their product is faster transposed, from the other side. By
 # a third for 8 rows and as fast for 16 to 64 with AVX2 kernels; in half the time for up to 64 with AVX-512 ones
 FEW_ROWS = 64
 LARGE = 1 << 17

@@ -30,7 +30,7 @@ class Watch(NamedTuple):
     def holds(self) -> bool:
         """Whether it is still what it was."""
         now = self.get()
-        return now is self.was or (type(now) is type(self.was) and isinstance(now, (*PLAIN, tuple)) and now == self.was)
+        return now is self.was or (type(now) is type(self.was) and isinstance(now, (*PLAIN, tuple)) and _same(now, self.was))
 
 
 class Guards:
@@ -81,11 +81,15 @@ class Guards:
             self._object("self", function.__self__, _names(function.__func__), depth)
             self._function(function.__func__, depth)
         elif isinstance(function, Module):
-            self._object(type(function).__name__, function, set(), depth)
+            self._module(type(function).__name__, function)
         elif isinstance(function, types.FunctionType) and not function.__module__.startswith("gradflow."):
             self._variables(function, depth)
         elif hasattr(function, "__wrapped__"):
             self._function(function.__wrapped__, depth)
+        elif not isinstance(function, type) and isinstance(type(function).__call__, types.FunctionType):
+            names = _names(type(function).__call__)
+            self._attributes(type(function).__name__, function, names, depth)
+            self._function(type(function).__call__, depth - 1)
 
     def _variables(self, function: types.FunctionType, depth: int) -> None:
         names = _names(function)
@@ -98,6 +102,8 @@ class Guards:
 
     def _watch(self, name: str, get: Callable[[], Any], names: set[str], depth: int) -> None:
         value = get()
+        if isinstance(value, type) and not value.__module__.startswith(("gradflow.", "builtins", "numpy")):
+            self._attributes(name, value, names, depth)
         if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, type)):
             return
         self.always.append(Watch(name, get, value))
@@ -119,9 +125,12 @@ class Guards:
         elif isinstance(value, (list, tuple, dict, set)):
             self._container(name, value, names, depth)
         elif not isinstance(value, types.FunctionType | types.MethodType) and hasattr(value, "__dict__"):
-            held = vars(value)
-            for each in names & held.keys():
-                self._attribute(name, held, each, names, depth)
+            self._attributes(name, value, names, depth)
+
+    def _attributes(self, name: str, value: Any, names: set[str], depth: int) -> None:
+        held = vars(value)
+        for each in names & held.keys():
+            self._attribute(name, held, each, names, depth)
 
     def _attribute(self, name: str, held: dict[str, Any], each: str, names: set[str], depth: int) -> None:
         value = held[each]
@@ -163,6 +172,11 @@ class Guards:
                 if key not in ("lr", "params"):
                     get = functools.partial(group.options.get, key)
                     self.counted.append(Watch(f"{name}.param_groups[{i}][{key!r}]", get, value))
+
+
+def _same(now: Any, was: Any) -> bool:
+    """Whether two plain values are equal, signs of zeros included."""
+    return bool(now == was) and (bool(now) or repr(now) == repr(was))
 
 
 def _names(function: Any) -> set[str]:

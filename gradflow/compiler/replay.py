@@ -37,7 +37,7 @@ class Replay:
         self._inputs = [value.storage for value in self._values]
         self.held: Sequence[Any] = ()  # the arguments' arrays, which pullbacks read again
         self._given: list[int] = [0] * len(self._inputs)
-        self._starts = [value.reach[0] for value in self._values]
+        self._starts = [value.offset for value in self._values]  # of the first element, which need not lie lowest
         self._rebound: list[list[tuple[Any, Value]]] = [[] for _ in self._inputs]  # native programs, and their values
         self._views: dict[Value, Any] = {}  # arrays that stay where they are
         self._initials = [

@@ -29,6 +29,8 @@ def flattened(arguments: Any, leaves: list[Tensor]) -> Hashable:
         if arguments.grad_slot is not None:  # a parameter of an optimizer: its memory is part of the plan
             return id(arguments), id(array)
         return array.shape, array.dtype, array.strides, arguments.requires_grad
+    if kind is float:  # zeros have signs, and NaN is not equal to itself
+        return kind, arguments or repr(arguments) if arguments == arguments else "nan"
     if kind in _STATIC:
         return kind, arguments
     if isinstance(arguments, np.ndarray) or _is_on_gpu(arguments):
@@ -53,7 +55,7 @@ def flattened(arguments: Any, leaves: list[Tensor]) -> Hashable:
     return kind, arguments
 
 
-_STATIC = frozenset({bool, int, float, str, bytes, type(None)})
+_STATIC = frozenset({bool, int, str, bytes, type(None)})
 
 
 def rebuilt(tree: Any, leaf: Callable[[Any], Any], is_leaf: Callable[[Any], bool]) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from gradflow import dtypes
 from gradflow.device import Device
 from gradflow.errors import ArgumentError, DTypeError, IndexOutOfRange, ShapeError
+from gradflow.mode import mode
 from gradflow.ops.slicing import FULL, Selection, Slice
 from gradflow.shapes import Axes, Shape
 from gradflow.tensor import Tensor, tensor
@@ -115,6 +116,8 @@ def _index_arrays(name: str, sizes: Shape, axis: int, item: Tensor) -> tuple[Ten
         return (item,)
     if item.shape != sizes:
         raise ShapeError(f"{name}: the mask is {item.shape}, and what it masks, from axis {axis} on, is {sizes}")
+    if mode.reading is not None:
+        mode.reading("a mask as an index")
     return tuple(map(Tensor, item.data.reshape(item.shape or (1,)).nonzero()))
 
 

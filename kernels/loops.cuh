@@ -45,6 +45,9 @@ template <int W, typename T> __device__ __forceinline__ void store_some(T* to, i
 // ---- functions, as NumPy defines them
 
 template <typename A> __device__ __forceinline__ A not_a_number() { return A(__int_as_float(0x7fc00000)); }
+__device__ __forceinline__ float absolute(float x) { return fabsf(x); }
+__device__ __forceinline__ double absolute(double x) { return fabs(x); }
+__device__ __forceinline__ int64 absolute(int64 x) { return x < 0 ? -x : x; }
 template <typename A> __device__ __forceinline__ bool is_nan(A x) { return x != x; }
 template <typename A> __device__ __forceinline__ bool is_infinite(A x) { return fabs(x) == infinity<A>(); }
 template <typename A> __device__ __forceinline__ bool is_finite(A x) { return fabs(x) < infinity<A>(); }

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from generated import do, loop
 from gradflow.backend import cuda_loops, kernels
 from gradflow.formula import FUNCTIONS
 from gradflow.loop import COLUMN, COLUMN_SUM, ROW, SCALAR, TOTAL
 from gradflow.testing import device, nvrtc
 from gradflow.testing.cases import tolerance
-from loops import do, loop
 
 SHAPES = [(64, 128), (33, 10), (1, 7), (300, 1), (5, 4099), (2000, 260)]
 
@@ -102,6 +102,23 @@ def test_nan_is_never_lost_and_conditions_are_of_whole_numbers_too(gpu: Any) -> 
     for name, each in zip(names, wanted, strict=True):
         np.testing.assert_array_equal(out[name].get(), each, name)
     assert same.get().tolist() == [True, True, False, False, False]
+
+
+def test_whole_numbers_are_computed_as_such(gpu: Any) -> None:
+    x = gpu.xp.asarray(np.array([-(1 << 60) - 1, 3, 0]))
+    small = gpu.xp.asarray(np.array([250, 7, 0], "u1"))
+    text = """
+        a: int64 = abs(x) * 2 - where(x > 1, x, 1)
+        b: uint8 = small + 10
+        c: int64 = maximum(a, b)
+        d = a / 4
+    """
+    out = {name: gpu.xp.empty(3, dtype) for name, dtype in (("a", "i8"), ("b", "u1"), ("c", "i8"), ("d", "f4"))}
+    do(gpu, loop((3, 1), {"x": x, "small": small}, text, out))
+    assert out["a"].get().tolist() == [2 * ((1 << 60) + 1) - 1, 3, -1]
+    assert out["b"].get().tolist() == [4, 17, 10]
+    assert out["c"].get().tolist() == [2 * ((1 << 60) + 1) - 1, 17, 10]
+    assert out["d"].get().tolist() == [float(1 << 59), 0.75, -0.25]
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import gradflow as gf
+from generated import loop
 from gradflow.compiler.cuda_plan import CudaPlan
 from gradflow.compiler.cuda_steps import OpCall, Python, Work
 from gradflow.device import Device
@@ -19,7 +20,6 @@ from gradflow.loop import COLUMN, COLUMN_SUM, ROW, TOTAL
 from gradflow.op import OPS
 from gradflow.testing import device
 from gradflow.testing.cases import tolerance
-from loops import loop
 
 SIZES, BATCH = (20, 32, 16, 10), 24
 CUDA = Device("cuda", 0)

@@ -99,6 +99,11 @@ class CudaBackend:
             return None
         return self._products.prepared(gemm, workspace, get_float32_matmul_precision() == "high")
 
+    def multiplies(self, gemm: Gemm) -> bool:
+        """Whether cuBLASLt can compute ``gemm``, whose arrays need not be there: their shapes and alignments count."""
+        tf32 = get_float32_matmul_precision() == "high"
+        return self._products is not None and self._products.computes(gemm, tf32)
+
     # ---- devices
 
     def on(self, device: Device) -> AbstractContextManager[Any]:

@@ -140,8 +140,10 @@ class Matmul:
 
     def workspace(self) -> Array:
         """Memory that products work in: 32 MiB on Hopper and later, 4 MiB before, which are NVIDIA's own sizes."""
-        hopper = int(self.xp.cuda.Device().compute_capability) >= 90
-        return self.xp.empty(32 * MIB if hopper else 4 * MIB, self.xp.uint8)
+        return self.xp.empty(self._workspace_bytes(), self.xp.uint8)
+
+    def _workspace_bytes(self) -> int:
+        return 32 * MIB if int(self.xp.cuda.Device().compute_capability) >= 90 else 4 * MIB
 
     def run(self, gemm: Gemm, stream: int, workspace: Array, tf32: bool = False) -> bool:
         """Put ``gemm`` on ``stream`` (its address; the current one) and say so; False, with nothing done, if cuBLASLt
@@ -160,6 +162,17 @@ class Matmul:
             plan.point(gemm)
             plan.run(handle, gemm, workspace, stream)
         return True
+
+    def computes(self, gemm: Gemm, tf32: bool = False) -> bool:
+        """Whether there is a way to compute ``gemm`` on the current device."""
+        if gemm.out.size == 0 or gemm.a.size == 0:
+            return gemm.epilogue == "none"
+        with self._lock:
+            device = self.xp.cuda.runtime.getDevice()
+            plan = self._make(self._handles.get(device) or self._open(device), gemm, self._workspace_bytes(), tf32)
+        if plan is not None:
+            plan.destroy()
+        return plan is not None
 
     def prepared(self, gemm: Gemm, workspace: Array, tf32: bool = False) -> Callable[[int], None] | None:
         """What puts ``gemm`` on a stream, by descriptors of its own; None if cuBLASLt cannot or need not.

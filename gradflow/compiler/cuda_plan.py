@@ -10,6 +10,7 @@ from typing import Any
 from gradflow.backend.cuda import CudaBackend
 from gradflow.compiler.cuda_steps import Step, Steps, Work
 from gradflow.device import Device
+from gradflow.errors import DeviceError
 
 RELAXED = 2  # cudaStreamCaptureModeRelaxed: kernels may be loaded meanwhile
 
@@ -28,7 +29,9 @@ class CudaPlan:
         self.backend = backend
         self.device = device
         self.hosted: list[tuple[str, str]] = []  # what is in no graph, and why
+        self.refused = ""  # why there are no graphs, if making them failed
         self._xp = xp = backend.xp
+        self._warm = False  # whether the works have been done
         self._graphs: list[Callable[[Any], None]] = []
         with backend.on(device):
             self.stream = xp.cuda.Stream(non_blocking=True)
@@ -52,6 +55,21 @@ class CudaPlan:
             for step in self.steps:
                 step.do(self.stream.ptr)
         self.backend.launcher.launches += self.launches
+
+    def replay(self) -> None:
+        """Do the works: by launches at first, then, unless CUDA refused to make them, by graphs."""
+        if not self._warm or self.refused:
+            self.launch_list()
+            self._warm = True
+            return
+        if not self._graphs:
+            try:
+                self.capture()
+            except DeviceError as error:
+                self.refused = str(error)
+                return self.replay()
+        self.run()
+        return None
 
     def run(self) -> None:
         """Do the works by their graphs, on the caller's current stream; nothing is allocated, copied or waited for."""

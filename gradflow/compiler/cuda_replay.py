@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from gradflow.backend import backend_for, cuda_loops
+from gradflow.backend.cuda import CudaBackend
 from gradflow.compiler.cuda_plan import CudaPlan
 from gradflow.compiler.cuda_steps import OpCall, Python
 from gradflow.compiler.cuda_steps import Work as Queued
@@ -21,7 +22,7 @@ class CudaReplay:
     """A program's works, bound to memory of one device; ``run`` does them for other arguments.
 
     Arguments are copied to where the graph reads them: one copy each, an upload if they are on the host. The first run
-    of a phase is by single launches, and after it the phase is captured; the later ones launch its graphs.
+    of a phase is by single launches, and then it is captured; the later ones launch its graphs.
     """
 
     def __init__(self, program: Program, works: Sequence[Work], layout: Layout, device: Device) -> None:
@@ -29,7 +30,7 @@ class CudaReplay:
         self.works = works
         self.device = device
         self.held: Sequence[Any] = ()  # nothing: arguments are copied
-        self._backend: Any = backend_for(device)
+        self._backend = cast(CudaBackend, backend_for(device))
         self._xp = self._backend.xp
         self._views: dict[Value, Any] = {}
         self._memory: dict[Storage, Any] = {}
@@ -49,7 +50,7 @@ class CudaReplay:
                 for storage in program.storages
                 if storage.origin == CONSTANT and storage.initial is not None
             ]
-            self._phases = [_Phase(self._backend, self._queued(each), device) for each in phases(works)]
+            self._phases = [CudaPlan(self._backend, self._queued(each), device) for each in phases(works)]
 
     def run(self, arrays: Sequence[Any]) -> None:
         """Queue the works, given the arguments' arrays: of the shapes, dtypes and strides of the program's inputs."""
@@ -58,14 +59,14 @@ class CudaReplay:
                 self._put(here, array)
             for array, initial in self._initials:
                 array[...] = initial
-            self._phases[0].run()
+            self._phases[0].replay()
 
     def pull(self, pullback: Pullback, g: Any) -> None:
         """Queue the works of ``pullback``, given the gradient ``g`` of its result."""
         number = self.program.pullbacks.index(pullback)
         with self._backend.on(self.device):
             self._put(self._seeds[number], g)
-            self._phases[1 + number].run()
+            self._phases[1 + number].replay()
 
     def _put(self, here: Any, array: Any) -> None:
         if isinstance(array, self._xp.ndarray):
@@ -77,6 +78,8 @@ class CudaReplay:
     def array(self, value: Value) -> Any:
         """The array of ``value``."""
         if value not in self._views:
+            if value.storage not in self._memory:  # it was to be left out of a loop that there is no kernel for
+                self._memory[value.storage] = self._xp.empty(value.storage.nbytes, "uint8").data
             memory = self._memory[value.storage] + value.offset
             self._views[value] = self._xp.ndarray(value.shape, value.dtype, memory, value.strides)
         return self._views[value]
@@ -109,19 +112,3 @@ class CudaReplay:
         assert call.op is not None
         arrays = tuple(self.array(x) if isinstance(x, Value) else x for x in call.inputs)
         return OpCall(call.op, arrays, call.attrs, None if call.out is None else self.array(call.out))
-
-
-class _Phase:
-    """A phase's works, which are captured when they have been done once."""
-
-    def __init__(self, backend: Any, works: list[Queued], device: Device) -> None:
-        self._plan = CudaPlan(backend, works, device)
-        self._captured = False
-
-    def run(self) -> None:
-        if self._captured:
-            self._plan.run()
-            return
-        self._plan.launch_list()
-        self._plan.capture()
-        self._captured = True

@@ -15,7 +15,7 @@ from gradflow.backend.kernels import signature
 from gradflow.errors import KernelError
 from gradflow.launch import Array, Fault, Gemm, Launch, Scratch, Table, Tickets, Zeroed
 from gradflow.loop import Loop
-from gradflow.op import Op
+from gradflow.op import Op, Spec
 
 ALIGNMENT = 512  # bytes from one piece of scratch memory to the next
 
@@ -97,7 +97,7 @@ class Steps:
         elif isinstance(work, Gemm):
             yield self._product(work)
         elif isinstance(work, OpCall):
-            yield Step(work.op.name, partial(_refer, self._xp, work), None)
+            yield Step(work.op.name, partial(_refer, self.backend, work), None)
         else:
             yield Step("action", partial(_act, work.action), "Python's own work", 0)
 
@@ -174,14 +174,11 @@ def _fill(xp: Any, x: Array, stream: int) -> None:
     xp.cuda.runtime.memsetAsync(x.data.ptr, 0, x.nbytes, stream)
 
 
-def _refer(xp: Any, work: OpCall, stream: int) -> None:
-    """Do ``work`` by its reference, on the current stream."""
+def _refer(backend: CudaBackend, work: OpCall, stream: int) -> None:
+    """Do ``work`` as it is done without a compiler, on the current stream."""
     op, arrays, attrs, out = work
-    if out is None:
-        op.forward(xp, *arrays, **attrs)
-        return
-    result = op.forward(xp, *arrays, out=out, **attrs)
-    if result is not out:
+    result = backend.run(op, list(arrays), attrs, out, None if out is None else Spec(out.shape, out.dtype))
+    if out is not None and result is not out:
         out[...] = result
 
 

@@ -62,7 +62,8 @@ def _described(work: Work, names: Names) -> str:
     does, stands_for = work.does, " ".join(call.name for call in work.calls)
     if isinstance(does, Gemm):
         a, b = names.of(does.a) + ".T" * does.transpose_a, names.of(does.b) + ".T" * does.transpose_b
-        return f"product {names.of(does.out)} = {a} @ {b}"
+        bias = "" if does.bias is None else f" + {names.of(does.bias)}"
+        return f"product {names.of(does.out)} = {a} @ {b}{bias}" + f", {does.epilogue}" * (does.epilogue != "none")
     if isinstance(does, Loop):
         return f"loop over {does.rows} x {does.columns}: {stands_for}"
     if isinstance(does, CrossEntropy):

@@ -11,6 +11,7 @@ from gradflow.backend import backend_of, native
 from gradflow.compiler import lowering
 from gradflow.compiler.clean import cleaned, kept
 from gradflow.compiler.cost import Cost, cost
+from gradflow.compiler.cuda_patterns import supported_on, with_epilogues
 from gradflow.compiler.cuda_replay import CudaReplay
 from gradflow.compiler.facts import Facts
 from gradflow.compiler.fingerprint import fingerprint
@@ -71,7 +72,8 @@ class Plan:
     def _works(self) -> list[Work]:
         if self.exact or (self.device == CPU and not native.available()):
             return [reference(call) for call in self.program.calls]
-        return lowering.lowered(self.program)
+        works = lowering.lowered(self.program)
+        return works if self.device == CPU else with_epilogues(works, self.program, supported_on(self.device))
 
     def _places(self) -> list[tuple[int, int]]:
         """The memory from before the step that it writes to."""

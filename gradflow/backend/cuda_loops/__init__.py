@@ -30,7 +30,9 @@ def suits(loop: Loop) -> bool:
     if not 0 < loop.rows * loop.columns < LIMIT:
         return False
     arrays = [*(x.dtype for x in loop.operands), *(x.dtype for x in loop.results)]
-    return all(dtype.kind in "biuf" for dtype in arrays) and all(each.dtype.kind in "bf" for each in loop.statements)
+    if any(each.over and each.dtype.kind != "f" for each in loop.statements):
+        return False
+    return all(dtype.kind in "biuf" for dtype in (*arrays, *(each.dtype for each in loop.statements)))
 
 
 def launches(loop: Loop, empty: Empty) -> list[Launch]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from gradflow.backend.cuda_loops.expression import Text, Writer
+from gradflow.backend.cuda_loops.expression import FLOATS, Text, Writer
 from gradflow.dtypes import DType
 from gradflow.formula import COLUMN as COLUMN_NAME
 from gradflow.formula import names
@@ -118,13 +118,17 @@ class Body:
         if statement.dtype.kind == "f":
             number = writer.number(statement.expression)
             return f"rounded<f16>({number})" if statement.dtype.name == "float16" else number
-        return f"{computed(statement.dtype)}({writer.write(statement.expression).text})"
+        if statement.dtype.kind == "b":
+            return f"bool({writer.write(statement.expression).text})"
+        return f"{computed(statement.dtype)}({stored(statement.dtype)}({writer.number(statement.expression)}))"
 
     def _computes(self, statement: Statement) -> str:
-        """What the expression is computed in: its own float, or for conditions the widest float they read."""
+        """What the expression is computed in: its own float, otherwise the widest of what it reads."""
         if statement.dtype.kind == "f":
             return computed(statement.dtype)
         types = {self.symbols[name].type for name in uses(statement) if name in self.symbols}
+        if types & {"int64", "uint64"} and not types & set(FLOATS) and statement.dtype.kind in "iu":
+            return "int64"
         literal = any(
             isinstance(x, ast.Constant) and isinstance(x.value, float) for x in ast.walk(statement.expression)
         )

@@ -21,7 +21,7 @@ class Text(NamedTuple):
 
 FLOATS = ("float", "double")
 _FUNCTIONS = {  # of formulas, where C has another name; overloaded for float and double
-    "abs": "fabs", "sign": "sign_of", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh",
+    "abs": "absolute", "sign": "sign_of", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh",
     "arccosh": "acosh", "arctanh": "atanh", "arctan2": "atan2", "sigmoid": "logistic",
     "maximum": "Max::of", "minimum": "smaller", "isnan": "is_nan", "isinf": "is_infinite", "isfinite": "is_finite",
 }  # fmt: skip

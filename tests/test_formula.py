@@ -110,6 +110,14 @@ def test_a_call_without_a_formula_says_so():
     assert power.scalar_for((Spec((3,), gf.float32), Spec((), int)), {}) == "a ** b"
 
 
+def test_a_cast_has_a_formula_unless_it_is_to_integers():
+    astype: Op = gf.op.OPS["astype"]
+    found = {
+        name: astype.scalar_for((Spec((3,), gf.float64),), {"dtype": np.dtype(name)}) for name in ("f4", "?", "i4")
+    }
+    assert found == {"f4": "x", "?": "x != 0", "i4": None}
+
+
 @pytest.mark.parametrize(("op", "sample"), [case for case in CASES if "found_inf" in case.values[0].input_names])
 def test_a_formula_skips_the_step_whose_gradients_are_not_finite(op, sample):
     inputs = operands(sample)

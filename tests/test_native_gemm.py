@@ -77,7 +77,7 @@ def test_stacks_are_multiplied_matrix_by_matrix(rng):
     np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("m", "n", "k"), [(64, 128, 128), (1024, 64, 64), (2048, 2048, 16), (48, 10_000, 3)])
+@pytest.mark.parametrize(("m", "n", "k"), [(128, 256, 128), (4096, 64, 64), (2048, 2048, 16), (48, 100_000, 3)])
 @pytest.mark.parametrize("threads", [2, 3, 16])
 def test_parts_cover_the_product_once(m, n, k, threads):
     part = products._cut(Gemm(None, None, None), m, n, k, threads)
@@ -89,7 +89,7 @@ def test_parts_cover_the_product_once(m, n, k, threads):
 
 
 def test_small_products_are_not_cut():
-    assert products._cut(Gemm(None, None, None), 32, 32, 64, 8).parts == 1
+    assert products._cut(Gemm(None, None, None), 64, 128, 128, 8).parts == 1
 
 
 def test_blas_has_its_threads_again_after_a_program(rng):

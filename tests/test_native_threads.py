@@ -12,6 +12,7 @@ from gradflow.backend import native
 from gradflow.backend.native import threads
 from gradflow.errors import ArgumentError
 from native import address_of, count_chunks, refuse_chunk
+from process import python
 
 pytest.importorskip("llvmlite")
 
@@ -133,3 +134,20 @@ def test_a_number_of_threads_is_positive_and_whole(wrong):
 def test_openmp_s_variable_is_honoured(monkeypatch, value, wanted):
     monkeypatch.setenv("OMP_NUM_THREADS", value)
     assert threads._chosen() == wanted
+
+
+@pytest.mark.parametrize(("content", "wanted"), [("100000 100000", 1), ("250000 100000", 3), ("max 100000", None)])
+def test_a_container_s_share_of_the_processors_is_not_exceeded(monkeypatch, content, wanted):
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr(threads.Path, "read_text", lambda self, encoding: content)
+    assert threads._usable() == (wanted or 8)
+
+
+def test_a_program_without_chunks_to_share_starts_no_thread():
+    code = (
+        "import threading, numpy as np, gradflow as gf\nfrom gradflow.backend import native\n"
+        "import sys; sys.path.insert(0, 'tests')\nfrom native import address_of, count_chunks\ngf.set_num_threads(4)\n"
+        "native.Program([count_chunks(np.zeros(1, np.int64))], address_of).run()\nprint(threading.active_count())\n"
+        "native.Program([count_chunks(np.zeros(2, np.int64))], address_of).run()\nprint(threading.active_count())\n"
+    )
+    assert python("-c", code).split() == ["1", "4"]

@@ -12,7 +12,9 @@ from gradflow.backend.native.function import Function
 from gradflow.launch import Gemm, Scratch
 
 PLAIN, TRANSPOSED = 111, 112  # CBLAS_TRANSPOSE
-WORTH = 1 << 18  # multiplications for which a thread is worth a call of its own
+WORTH = (
+    1 << 20
+)  # multiplications that make a part: of less, moving the operands between caches costs more than it saves
 # rows that are few, and elements of a large matrix: their product is faster transposed, from the other side. By
 # a third for 8 rows and as fast for 16 to 64 with AVX2 kernels; in half the time for up to 64 with AVX-512 ones
 FEW_ROWS = 64

@@ -44,7 +44,8 @@ class Program:
         self._arguments = (ctypes.c_int64 * len(words))(*words)
         self._instructions = self._table(functions)
         self._blas = any(isinstance(work, Gemm) for work in works)
-        if any(function.chunks > 1 for function in functions) or self._blas:
+        pool().prepare()
+        if any(function.chunks > 1 for function in functions):
             pool().start()
         self._program = (ctypes.c_int64 * 4)(
             ctypes.addressof(self._instructions), len(functions), pool().address, self._blas

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from gradflow.backend.native import engine
@@ -38,12 +39,17 @@ class Pool:
         self.address = -(-ctypes.addressof(self._buffer) // LINE) * LINE
         self._words = (ctypes.c_int64 * (FIRST + SIZE * LIMIT)).from_address(self.address)
 
+    def prepare(self) -> None:
+        """Write down what programs call without workers, too."""
+        words, library = self._words, blas()
+        words[YIELD] = words[YIELD] or _address(_yield())
+        words[GET_BLAS], words[SET_BLAS] = (library.get_threads, library.set_threads) if library else (0, 0)
+
     def start(self) -> None:
         """See to it that the workers are there."""
         with self._change:
             if not self._started:
                 self._started = True
-                self._prepare()
                 self._adjust()
 
     def resize(self, threads: int) -> None:
@@ -60,16 +66,11 @@ class Pool:
         self._change = threading.Lock()
         ctypes.memset(self.address, 0, ctypes.sizeof(self._words))
 
-    def _prepare(self) -> None:
-        words, library = self._words, blas()
-        words[PAUSES] = int(SPIN / _pause()) + 1
-        words[ACQUIRE] = _address(ctypes.pythonapi.PyThread_acquire_lock)
-        words[RELEASE] = _address(ctypes.pythonapi.PyThread_release_lock)
-        words[YIELD] = _address(_yield())
-        words[GET_BLAS], words[SET_BLAS] = (library.get_threads, library.set_threads) if library else (0, 0)
-
     def _adjust(self) -> None:
         words, wanted = self._words, self.threads - 1
+        words[PAUSES] = words[PAUSES] or int(SPIN / _pause()) + 1
+        words[ACQUIRE] = _address(ctypes.pythonapi.PyThread_acquire_lock)
+        words[RELEASE] = _address(ctypes.pythonapi.PyThread_release_lock)
         for i in range(wanted, len(self._workers)):
             words[FIRST + i * SIZE + END] = 1
         runtime().wake(self.address, LIMIT)
@@ -148,9 +149,14 @@ def _chosen() -> int | None:
 
 
 def _usable() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return min(len(os.sched_getaffinity(0)), LIMIT)
-    return min(os.cpu_count() or 1, LIMIT)
+    """The processors that this process may use, and in a container as many as it may keep busy."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        count = min(count, -(-int(quota) // int(period)))
+    except (OSError, ValueError):  # not Linux, or "max": no limit
+        pass
+    return min(count, LIMIT)
 
 
 def _pause() -> float:

@@ -14,12 +14,18 @@ CHUNK = 1 << 16  # what a chunk costs, in simple operations on elements
 CALL = 8  # what a function costs, in the same
 REGISTERS = 2  # of the processor, that a vector of ours fills: two chains of operations hide each other's latency
 WIDEST = 64  # lanes
+TOGETHER = 4  # rows that are added to each other before they are added to the sums of columns
 
 
 class Extent(NamedTuple):
-    """Vectors of ``width`` elements; chunks of ``block`` rows, or of so many columns if one row is ``cut``."""
+    """Vectors of ``width`` elements; ``step`` rows side by side, and in a chunk ``block`` rows, a multiple of that.
+
+    Of one row that is ``cut`` chunks have ``block`` columns, and a step is a vector. If steps leave a rest, it has the
+    last chunk to itself, unless there is but one.
+    """
 
     width: int
+    step: int
     chunks: int
     block: int
     cut: bool
@@ -30,16 +36,18 @@ def extent(loop: Loop) -> Extent:
     sizes = [each.dtype.itemsize for each in (*loop.operands, *loop.statements, *loop.results)]
     fitting = min(WIDEST, REGISTERS * register() // max(sizes), loop.columns)
     width = 1 << fitting.bit_length() - 1
-    cost = 1 + CALL * sum(map(calls, loop.statements))
-    pieces = max(1, loop.rows * loop.columns * cost // CHUNK)
-    if loop.rows > 1 or not flat(loop):
-        block = -(-loop.rows // min(pieces, loop.rows))
-        return Extent(width, -(-loop.rows // block), block, False)
-    vectors = loop.columns // width
-    block = -(-vectors // pieces)
-    chunks = -(-vectors // block)
-    rest = loop.columns % width and chunks > 1  # a chunk of its own for what does not fill a vector
-    return Extent(width, chunks + bool(rest), block * width, True)
+    costly = sum(map(calls, loop.statements))
+    pieces = max(1, loop.rows * loop.columns * (1 + CALL * costly) // CHUNK)
+    cut = loop.rows == 1 and flat(loop)
+    together = not costly and all(each.over is None for each in loop.statements)
+    summed = any(each.kind == COLUMN_SUM for each in loop.results)
+    step = width if cut else min(TOGETHER, loop.rows) if together and summed else 1
+    count = loop.columns if cut else loop.rows
+    steps = count // step
+    block = -(-steps // min(pieces, steps))
+    chunks = -(-steps // block)
+    rest = count % step > 0 and chunks > 1
+    return Extent(width, step, chunks + rest, block * step, cut)
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from gradflow.backend.native.emit_accumulator import Accumulator
 from gradflow.backend.native.emit_addresses import Addresses, vectors
@@ -66,17 +67,25 @@ class Sums:
             for column, width in vectors(self._writer, self._parts.columns, self._width):
                 self._writer.store(constant(0, sum_dtype(result), width), self._writer.address(memory, int64, column))
 
-    def add_elements(self, names: dict[str, Value], column: Operand, width: int) -> None:
-        """Take in ``width`` elements from ``column`` on."""
+    def add_elements(self, of_rows: Sequence[dict[str, Value]], column: Operand, width: int) -> None:
+        """Take in ``width`` elements from ``column`` on of each of some rows."""
         for position, (result, memory) in enumerate(zip(self._parts.results, self._memory, strict=True)):
-            if result.kind == TOTAL and result.name not in self._parts.of_rows:
-                self._totals[position].add(self._writer.splat(names[result.name], width))
-            elif result.kind == COLUMN_SUM:
-                address = self._writer.address(memory, int64, column)
-                dtype = sum_dtype(result)
-                value = Arithmetic(self._writer, None).convert(names[result.name], dtype)
-                sofar = self._writer.recall(address, dtype, width)
-                self._writer.store(_added(self._writer, sofar, value), address)
+            values = [names[result.name] for names in of_rows if result.name not in self._parts.of_rows]
+            if result.kind == TOTAL:
+                for value in values:
+                    self._totals[position].add(self._writer.splat(value, width))
+            else:
+                self._add_columns(values, sum_dtype(result), self._writer.address(memory, int64, column), width)
+
+    def _add_columns(self, values: list[Value], dtype: DType, address: Value, width: int) -> None:
+        """Add ``values`` of some rows to each other first, which takes less than adding each to what is in memory."""
+        arithmetic = Arithmetic(self._writer, None)
+        values = values if dtype == float64 else [arithmetic.convert(each, dtype) for each in values]
+        while len(values) > 1:
+            pairs = list(zip(values[::2], values[1::2], strict=False))
+            values = [_added(self._writer, a, b) for a, b in pairs] + values[2 * len(pairs) :]
+        value = self._writer.splat(arithmetic.convert(values[0], dtype), width)
+        self._writer.store(_added(self._writer, self._writer.recall(address, dtype, width), value), address)
 
     def add_row(self, names: dict[str, Value]) -> None:
         """Take in what the row has one value of."""

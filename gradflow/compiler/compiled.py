@@ -10,8 +10,8 @@ from typing import Any, TypeVar, overload
 from gradflow.compiler.facts import Facts
 from gradflow.compiler.fingerprint import difference, fingerprint
 from gradflow.compiler.guards import Guards
-from gradflow.compiler.plan import SLOT, Plan
-from gradflow.compiler.program import Effect
+from gradflow.compiler.plan import Plan, Slot
+from gradflow.compiler.program import Argument, Effect
 from gradflow.compiler.signature import aliases, described, flattened, is_array, rebuilt, settings
 from gradflow.compiler.trace import Trace, tracing
 from gradflow.dispatch import observed
@@ -41,6 +41,7 @@ class Compiled:
         self.plans: dict[Hashable, list[Plan]] = {}
         self.reasons: list[str] = []  # why it was traced, each time
         self.eager: dict[Hashable, str] = {}  # signatures that are run as they are, and why
+        self._held: dict[int, Any] = {}  # by their ids, the arrays that the function holds itself
         self._kinds: dict[str, str] = {}  # of the arguments of the last call that was traced
         self._retraced = 0  # how often for arguments of another kind
 
@@ -48,15 +49,25 @@ class Compiled:
         if observed():  # by a profiler, or by the trace of a compiled function that calls this one
             return self.function(*args, **kwargs)
         leaves: list[Tensor] = []
-        key = flattened(args, leaves), flattened(kwargs, leaves) if kwargs else None, aliases(leaves), settings()
+        key = self._key(args, kwargs, leaves)
         plans = self.plans.get(key, ())
         for plan in plans:
             if plan.verified and plan.facts.changed() is None:
                 return plan.run(leaves)
         if key in self.eager:
             return self.function(*args, **kwargs)
+        guards = Guards(self.function)
+        self._held = guards.arrays
+        leaves.clear()
+        key = self._key(args, kwargs, leaves)
         self._note(key, args, kwargs)
-        return self._traced(key, args, kwargs, leaves)
+        return self._traced(key, guards, args, kwargs, leaves)
+
+    def _key(self, args: Any, kwargs: Any, leaves: list[Tensor]) -> Hashable:
+        """The signature of a call; its tensors are added to ``leaves``."""
+        held = self._held
+        named = flattened(kwargs, leaves, held) if kwargs else None
+        return flattened(args, leaves, held), named, aliases(leaves), settings()
 
     @property
     def plan(self) -> Plan:
@@ -119,8 +130,8 @@ class Compiled:
             return "the second call, to see whether the step does the same again"
         return str(changed[-1])
 
-    def _traced(self, key: Hashable, args: Any, kwargs: Any, leaves: list[Tensor]) -> Any:
-        trace, guards = Trace(leaves, strict=not self.fallback), Guards(self.function)
+    def _traced(self, key: Hashable, guards: Guards, args: Any, kwargs: Any, leaves: list[Tensor]) -> Any:
+        trace = Trace(leaves, guards, strict=not self.fallback)
         given = iter(leaves)
         args, kwargs = rebuilt((args, kwargs), lambda _: next(given), is_array)
         entry = {id(p): (p, p.grad is not None) for p in (*leaves, *guards.parameters())}
@@ -148,8 +159,14 @@ class Compiled:
                 f"gf.compile: the step changed {changed.name} from {changed.was!r} to {changed.get()!r}, which a "
                 "replay would not do; keep it in a tensor that is written in place, or change it outside the step"
             )
+        switched = guards.switched()
+        if switched is not None:
+            raise CompileError(
+                f"gf.compile: the step changed {switched}, which a replay would not do; write with x.copy_(...), and do "
+                "the rest outside the step"
+            )
         program = trace.finish(tensors)
-        program.effects = [each for each in program.effects if not _nothing_new(each, entry)]
+        program.effects = [each for each in program.effects if not _nothing_new(each, entry, trace.arguments)]
         leaves = {id(each.leaf) for each in program.effects}
         facts = Facts(guards, trace.persistent(), {i: each for i, each in entry.items() if i in leaves})
         lines = [*fingerprint(program), ("what the step returns", repr(template))]
@@ -181,9 +198,10 @@ class Compiled:
         return getattr(self.function, name)
 
 
-def _nothing_new(effect: Effect, entry: dict[int, Any]) -> bool:
+def _nothing_new(effect: Effect, entry: dict[int, Any], arguments: list[Tensor]) -> bool:
     """Whether a leaf without a gradient had none before."""
-    had = entry.get(id(effect.leaf))
+    leaf = arguments[effect.leaf.number] if isinstance(effect.leaf, Argument) else effect.leaf
+    had = entry.get(id(leaf))
     return effect.kind == "none" and had is not None and not had[1]
 
 
@@ -192,11 +210,14 @@ def _times(count: int) -> str:
 
 
 def _template(result: Any, tensors: list[Tensor]) -> Any:
-    """``result`` with a SLOT for each tensor; the tensors are added to ``tensors``."""
+    """``result`` with a Slot for each tensor; the tensors, each once, are added to ``tensors``."""
+    numbers: dict[int, int] = {}
 
     def leaf(x: Tensor) -> Any:
-        tensors.append(x)
-        return SLOT
+        if id(x) not in numbers:
+            numbers[id(x)] = len(tensors)
+            tensors.append(x)
+        return Slot(numbers[id(x)])
 
     return rebuilt(result, leaf, lambda x: isinstance(x, Tensor))
 

@@ -209,7 +209,7 @@ def test_cross_entropy_reads_labels_by_the_number_of_the_column(gpu: Any, rng: A
         dx = (e / s - (column == label)) / {rows}
     """
     given = {"x": gpu.xp.asarray(x), "label": (ROW, gpu.xp.asarray(labels))}
-    do(gpu, loop(shape, given, text, {"nll": (TOTAL, loss, 1 / rows), "dx": dx}))
+    do(gpu, loop(shape, given, text, {"nll": (TOTAL, loss, 1 / rows / columns), "dx": dx}))
     wide = x.astype("f8")
     p = np.exp(wide) / np.exp(wide).sum(1, keepdims=True)
     close(loss, -np.log(p[np.arange(rows), labels]).mean())

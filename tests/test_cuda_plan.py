@@ -70,7 +70,7 @@ def net(xp: Any, rng: Any) -> Net:
         d = (e / s - (column == label)) / {BATCH}
     """
     given = {"x": outs[last], "b": (COLUMN, biases[last]), "label": (ROW, labels)}
-    keep = {"nll": (TOTAL, loss, 1 / BATCH), "d": outs[last], "d'": (COLUMN_SUM, db[last])}
+    keep = {"nll": (TOTAL, loss, 1 / BATCH / SIZES[-1]), "d": outs[last], "d'": (COLUMN_SUM, db[last])}
     works.append(loop(outs[last].shape, given, text, keep))
     for i in range(last, -1, -1):
         works.append(Gemm(outs[i - 1] if i else x, outs[i], dw[i], transpose_a=True))

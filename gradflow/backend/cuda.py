@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from gradflow.backend import cublaslt
+from gradflow.backend import cublaslt, cuda_formulas
 from gradflow.backend.gemm import Matmul
 from gradflow.backend.launcher import Launcher, Place, failures
 from gradflow.backend.matmul_precision import get_float32_matmul_precision
@@ -15,6 +15,7 @@ from gradflow.dtypes import DType, int64
 from gradflow.errors import DeviceError, MissingExtraError, OutOfMemory
 from gradflow.launch import FAULT, THREADS, Gemm, Launch, fault_code
 from gradflow.op import Op, Spec
+from gradflow.shapes import size_of
 
 Array = Any
 
@@ -63,6 +64,12 @@ class CudaBackend:
                 work = op.cuda(*copies, out=made, **attrs)
             if work is not None and self.do(work):
                 return made
+        if spec is not None and size_of(spec.shape) >= cuda_formulas.LARGE:
+            out = self.xp.empty(spec.shape, spec.dtype) if out is None else out
+            generated = cuda_formulas.launch(op, arrays, attrs, out)
+            if generated is not None:
+                self.launcher.launch(generated)
+                return out
         if op.mutates:
             op.forward(self.xp, *arrays, **attrs)
             return None

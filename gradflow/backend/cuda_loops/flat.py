@@ -142,13 +142,16 @@ class Flat:
         return lines + step
 
 
-def total_lines(body: Body, parameters: Parameters, kind: str, blocks: int) -> list[str]:
-    """The end of a kernel of ``blocks``: what their threads have in ``sums`` is added up and kept."""
+def total_lines(body: Body, parameters: Parameters, kind: str, blocks: int, columns: int = 1) -> list[str]:
+    """The end of a kernel of ``blocks``: what their threads have in ``sums`` is added up and kept.
+
+    What rows have a value of was added once for each row, and counts for ``columns`` elements.
+    """
     totals = body.results(TOTAL)
     parameters.add(f"{kind}* partial", Scratch(blocks * len(totals) * (8 if kind == "double" else 4)))
     parameters.add("int* ticket", Tickets(1))
     keep = []
     for number, (i, x) in enumerate(totals):
-        parameters.add(f"{kind} scale{i}", x.scale)
+        parameters.add(f"{kind} scale{i}", x.scale * (columns if body.kinds[x.name] in (ROW, SCALAR) else 1))
         keep.append(f"*q{i} = {scaled(x, Text(f'sums[{number}]', kind), f'scale{i}')};")
     return block("if (grid_sum(sums, partial, ticket) && threadIdx.x == 0)", keep)

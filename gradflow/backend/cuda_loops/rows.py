@@ -63,7 +63,7 @@ class Rows:
             lines.append(f"{kind} sums[{totals}] = {{}};")
             head = f"for (int first = blockIdx.x * {together}; first < rows; first += gridDim.x * {together})"
             lines += ["#pragma unroll 1", *block(head, inside)]
-            lines += total_lines(body, self.parameters, kind, blocks)
+            lines += total_lines(body, self.parameters, kind, blocks, body.loop.columns)
         else:
             lines += [f"int first = blockIdx.x * {together};", *inside]
         return kernel(self.parameters, lines, blocks)

@@ -1,7 +1,7 @@
 ; The runner of native programs and its workers: threads that share the chunks of one instruction after the other.
 ;
-; An instruction is three words: the address of a function i32 (ptr arguments, i64 chunk), that of its arguments, and
-; how many chunks there are. A program is four: the address of its instructions, their number, the address of the
+; An instruction is four words: the address of a function i32 (ptr arguments, i64 chunk), that of its arguments, how many
+; chunks there are, and how many sleeping workers are worth waking for them. A program is four words: the address of its instructions, their number, the address of the
 ; pool's memory, and whether it calls BLAS. gradflow/backend/native/threads.py lays out the pool's memory:
 ;   byte    0  ticket    the generation of the instruction now shared << 32 | how many of its chunks are unclaimed
 ;   byte  128  done      how many of its chunks are finished, by whoever
@@ -64,17 +64,19 @@ next:
   %end = icmp eq i64 %i, %count
   br i1 %end, label %finished, label %instruction
 instruction:
-  %function.at = getelementptr [3 x i64], ptr %instructions, i64 %i
+  %function.at = getelementptr [4 x i64], ptr %instructions, i64 %i
   %function = load ptr, ptr %function.at
   %arguments.at = getelementptr i64, ptr %function.at, i64 1
   %arguments = load ptr, ptr %arguments.at
   %chunks.at = getelementptr i64, ptr %function.at, i64 2
   %chunks = load i64, ptr %chunks.at
+  %calls.at = getelementptr i64, ptr %function.at, i64 3
+  %calls = load i64, ptr %calls.at
   %several = icmp ugt i64 %chunks, 1
   %sharing = and i1 %several, %shared
   br i1 %sharing, label %share, label %alone
 share:
-  %failed.shared = call i1 @share(ptr %pool, ptr %function, ptr %arguments, i64 %chunks)
+  %failed.shared = call i1 @share(ptr %pool, ptr %function, ptr %arguments, i64 %chunks, i64 %calls)
   br i1 %failed.shared, label %failed, label %succeeded
 alone:                                                     ; one chunk after the other, in this thread
   %chunk = phi i64 [ 0, %instruction ], [ %chunk.next, %chunk.succeeded ]
@@ -97,7 +99,7 @@ finished:
 }
 
 ; one instruction, with the workers: publish it, wake who sleeps, work, and wait for the chunks that others claimed
-define internal i1 @share(ptr %pool, ptr %function, ptr %arguments, i64 %chunks) {
+define internal i1 @share(ptr %pool, ptr %function, ptr %arguments, i64 %chunks, i64 %calls) {
   %done = getelementptr i8, ptr %pool, i64 128
   store atomic i64 0, ptr %done monotonic, align 8
   %function.at = getelementptr i8, ptr %pool, i64 256
@@ -110,8 +112,7 @@ define internal i1 @share(ptr %pool, ptr %function, ptr %arguments, i64 %chunks)
   %generation = add i64 %before, 4294967296                ; nothing is unclaimed, so that the low half is 0
   %ticket = or i64 %generation, %chunks
   %replaced = atomicrmw xchg ptr %pool, i64 %ticket seq_cst ; before it is seen who sleeps
-  %others = sub i64 %chunks, 1
-  call void @wake(ptr %pool, i64 %others)
+  call void @wake(ptr %pool, i64 %calls)
   br label %work
 work:
   %claimed = call i1 @claim(ptr %pool)

@@ -103,25 +103,34 @@ def test_workers_end_when_fewer_are_asked_for():
     assert alive() == 0
 
 
-def test_sleeping_workers_are_woken():
-    gf.set_num_threads(2)
-    seen = set()
+def _threads_of(chunks, rounds):
+    """How many threads did chunks of a program whose workers slept before each of ten runs."""
     text = (
         "define i32 @where(ptr %a, i64 %c) {\n  %here = call ptr @llvm.frameaddress(i32 0)\n"
         "  %n = ptrtoint ptr %here to i64\n  %out = load ptr, ptr %a\n  %at = getelementptr i64, ptr %out, i64 %c\n"
-        "  store i64 %n, ptr %at\n  br label %wait\nwait:\n  %i = phi i64 [ 0, %0 ], [ %j, %wait ]\n"
-        "  %x = load volatile i64, ptr %at\n  %j = add i64 %i, 1\n  %over = icmp eq i64 %j, 20000000\n"
-        "  br i1 %over, label %end, label %wait\nend:\n  ret i32 0\n}\n"
+        "  store i64 %n, ptr %at\n  %rounds.at = getelementptr i64, ptr %a, i64 1\n  %rounds = load i64, ptr %rounds.at\n"
+        "  br label %wait\nwait:\n  %i = phi i64 [ 0, %0 ], [ %j, %wait ]\n  %x = load volatile i64, ptr %at\n"
+        "  %j = add i64 %i, 1\n  %over = icmp eq i64 %j, %rounds\n  br i1 %over, label %end, label %wait\n"
+        "end:\n  ret i32 0\n}\n"
     )
-    out = np.zeros(2, np.int64)
-    program = native.Program([native.Function("where", text, (out,), 2)], address_of)
-    for _ in range(20):
-        threading.Event().wait(0.005)  # long enough for the worker to fall asleep
+    out = np.zeros(chunks, np.int64)
+    program = native.Program([native.Function("where", text, (out, rounds), chunks)], address_of)
+    seen = set()
+    for _ in range(10):
+        threading.Event().wait(0.01)  # long enough for the worker to fall asleep
         program.run()
         seen |= {int(each) >> 16 for each in out}
-        if len(seen) > 1:
-            return
-    raise AssertionError("one thread did everything, in chunks of several milliseconds")
+    return len(seen)
+
+
+def test_sleeping_workers_are_woken_for_long_work():
+    gf.set_num_threads(2)
+    assert _threads_of(8, 5_000_000) == 2  # 10 ms
+
+
+def test_sleeping_workers_are_not_woken_for_short_work():
+    gf.set_num_threads(2)
+    assert _threads_of(2, 10) == 1
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.0, True, "2", 10_000])

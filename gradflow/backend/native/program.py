@@ -18,6 +18,7 @@ from gradflow.backend.native.updates import update_loops
 from gradflow.launch import Gemm, Scratch
 from gradflow.loop import CrossEntropy, Update
 
+WORTH_WAKING = 8  # chunks of a loop, each 20 to 50 us, for which it pays to wake workers, who come 50 us late
 ALIGNMENT = 64  # bytes: a cache line, and the longest vector
 
 Work = Any
@@ -42,7 +43,7 @@ class Program:
         self._places: dict[int, list[int]] = {}
         words = self._words(functions, address_of)
         self._arguments = (ctypes.c_int64 * len(words))(*words)
-        self._instructions = self._table(functions)
+        self._instructions = self._table(made)
         self._blas = any(isinstance(work, Gemm) for work in works)
         pool().prepare()
         if any(function.chunks > 1 for function in functions):
@@ -85,12 +86,13 @@ class Program:
                     words.append(address_of(each))
         return words
 
-    def _table(self, functions: list[Function]) -> Any:
-        """For each function: its address, that of its arguments, and the number of its chunks."""
+    def _table(self, made: list[tuple[int, Function]]) -> Any:
+        """For each function: its address, that of its arguments, its chunks, and how many workers to wake for them."""
         table: list[int] = []
         place = ctypes.addressof(self._arguments)
-        for function in functions:
-            table += self._code.address(function.name), place, function.chunks
+        for work, function in made:
+            waking = isinstance(self.works[work], Gemm) or function.chunks >= WORTH_WAKING
+            table += self._code.address(function.name), place, function.chunks, (function.chunks - 1) * waking
             place += len(function.arrays) * 8
         return (ctypes.c_int64 * len(table))(*table)
 

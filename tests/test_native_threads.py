@@ -108,7 +108,8 @@ def _threads_of(chunks, rounds):
     text = (
         "define i32 @where(ptr %a, i64 %c) {\n  %here = call ptr @llvm.frameaddress(i32 0)\n"
         "  %n = ptrtoint ptr %here to i64\n  %out = load ptr, ptr %a\n  %at = getelementptr i64, ptr %out, i64 %c\n"
-        "  store i64 %n, ptr %at\n  %rounds.at = getelementptr i64, ptr %a, i64 1\n  %rounds = load i64, ptr %rounds.at\n"
+        "  store i64 %n, ptr %at\n  %rounds.at = getelementptr i64, ptr %a, i64 1\n"
+        "  %rounds = load i64, ptr %rounds.at\n"
         "  br label %wait\nwait:\n  %i = phi i64 [ 0, %0 ], [ %j, %wait ]\n  %x = load volatile i64, ptr %at\n"
         "  %j = add i64 %i, 1\n  %over = icmp eq i64 %j, %rounds\n  br i1 %over, label %end, label %wait\n"
         "end:\n  ret i32 0\n}\n"

@@ -7,7 +7,8 @@ import pytest
 from numpy import errstate
 from scipy import special
 
-from loops import computed
+from gradflow.loop import COLUMN, ELEMENT, ROW, SCALAR
+from loops import computed, loop, run
 
 pytest.importorskip("llvmlite")
 
@@ -41,7 +42,7 @@ def float32s():
     return np.concatenate([every, np.array(EDGES, np.float32)])
 
 
-@pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf"])
+@pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos"])
 def test_functions_in_float32_are_within_2_ulp_over_all_floats(name):
     x = float32s()
     with errstate(all="ignore"):
@@ -50,7 +51,7 @@ def test_functions_in_float32_are_within_2_ulp_over_all_floats(name):
     assert off.max() <= ULP, f"{off.max()} at {x[off.argmax()]!r}"
 
 
-@pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh", "sigmoid"])
+@pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sin", "cos"])
 def test_functions_in_float64_are_within_2_ulp(name, rng):
     if np.finfo(np.longdouble).nmant < 60:
         pytest.skip("no longer floats here to compare with")
@@ -79,6 +80,19 @@ def test_the_sign_of_zero_is_kept(name, dtype):
     out = computed(f"{name}(x)", dtype, x=np.array([0.0, -0.0] * 20, dtype))
     assert not out.any()
     assert np.signbit(out).tolist() == [False, True] * 20
+
+
+@pytest.mark.parametrize("kind", [ELEMENT, ROW, COLUMN, SCALAR])
+@pytest.mark.parametrize("shape", [(1, 5), (3, 10), (2, 100), (300, 20), (1, 200_003)])
+def test_large_angles_are_right_wherever_they_are(kind, shape, rng):
+    count = {ELEMENT: shape, ROW: shape[0], COLUMN: shape[1], SCALAR: 1}[kind]
+    x, out = rng.uniform(-3, 3, count), np.empty(shape)
+    x.flat[::7] *= 1e12
+    statements = [("s", "f8", "sin(x)"), ("t", "f8", "s + cos(x)", "sum"), ("y", "f8", "t + s * cos(x)")]
+    run(loop(*shape, [("x", kind, x)], statements, [("y", ELEMENT, out)]))
+    x = np.broadcast_to(x[:, None] if kind == ROW else x, shape)
+    right = (np.sin(x) + np.cos(x)).sum(1, keepdims=True) + np.sin(x) * np.cos(x)
+    np.testing.assert_allclose(out, right, rtol=1e-10, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from gradflow.backend.native import math
 from gradflow.backend.native.emit_arithmetic import Arithmetic, Unsupported
-from gradflow.backend.native.emit_functions import function
+from gradflow.backend.native.emit_functions import beyond, function
 from gradflow.backend.native.emit_values import Operand, Value
 from gradflow.backend.native.emit_writer import Writer
 from gradflow.dtypes import DType
@@ -22,7 +22,19 @@ def evaluated(expression: ast.expr, names: Names, dtype: DType, writer: Writer) 
     return arithmetic.typed(_operand(expression, names, arithmetic), dtype)
 
 
-def computed(formula: Formula, x: Value, writer: Writer) -> Value:
+def _written(name: str, x: Value, arithmetic: Arithmetic) -> Operand:
+    """A function that is written as a formula, at least for some dtype and up to some size of ``x``."""
+    formula, limit = math.formula(name, x.dtype), math.limit(name, x.dtype)
+    if formula is None or (limit is not None and x.depth < arithmetic.writer.depth):  # once, outside the loops
+        return function(name, [x], arithmetic)
+    usual = _computed(formula, x, arithmetic.writer)
+    if limit is None:
+        return usual
+    outside = beyond(limit, x, arithmetic)
+    return arithmetic.writer.unless(outside, usual, lambda: arithmetic.real(function(name, [x], arithmetic)))
+
+
+def _computed(formula: Formula, x: Value, writer: Writer) -> Value:
     """A function of ``x`` that is written as a formula itself, in floats like ``x``."""
     names = {"x": x}
     arithmetic = Arithmetic(writer, x.dtype)
@@ -51,9 +63,7 @@ def _operand(node: ast.expr, names: Names, arithmetic: Arithmetic) -> Operand:
         case ast.Call():
             assert isinstance(node.func, ast.Name)
             operands = [_operand(each, names, arithmetic) for each in node.args]
-            if node.func.id in math.NAMES and (
-                formula := math.formula(node.func.id, (x := arithmetic.real(operands[0])).dtype)
-            ):
-                return computed(formula, x, arithmetic.writer)
+            if node.func.id in math.NAMES:
+                return _written(node.func.id, arithmetic.real(operands[0]), arithmetic)
             return function(node.func.id, operands, arithmetic)
     raise Unsupported(ast.unparse(node))

@@ -39,6 +39,18 @@ def function(name: str, operands: Sequence[Operand], arithmetic: Arithmetic) -> 
     raise Unsupported(name)
 
 
+def beyond(limit: float, x: Value, arithmetic: Arithmetic) -> Value:
+    """Whether any lane of ``x`` is a number larger than ``limit``, or one below its negative."""
+    size = _abs(arithmetic, x)
+    outside = arithmetic.compare(ast.Gt, size, limit)
+    number = arithmetic.compare(ast.Lt, size, float("inf"))
+    each = arithmetic.binary(ast.BitAnd, outside, number)
+    assert isinstance(each, Value)
+    if each.width == 1:
+        return each
+    return arithmetic.writer.call(f"llvm.vector.reduce.or.v{each.width}i1", each.dtype, 1, (each,))
+
+
 def _lane_by_lane(name: str, values: list[Value], arithmetic: Arithmetic) -> Value:
     """The C library's function ``name`` of each lane."""
     writer = arithmetic.writer

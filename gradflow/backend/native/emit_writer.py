@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from gradflow.backend.native.emit_values import Operand, Value, constant, llvm, stored, suffix
@@ -163,6 +163,18 @@ class Writer:
         block.lines += ["  ret i32 0", f"{here}.not:"]
         block.label = f"{here}.not"
         self._leave()
+
+    def unless(self, condition: Value, usual: Value, rare: Callable[[], Value]) -> Value:
+        """``usual``, or what ``rare`` computes if ``condition`` holds, which is first known inside all open loops."""
+        block = self._blocks[-1]
+        start, known, branch = block.label, dict(block.known), self._new("rare")
+        block.lines += [f"  br i1 {condition.text}, label %{branch}, label %{branch}.end", f"{branch}:"]
+        block.label = branch
+        other = rare()
+        block.lines += [f"  br label %{branch}.end", f"{branch}.end:"]
+        text = f"phi {llvm(usual.dtype, usual.width)} [ {usual.text}, %{start} ], [ {other.text}, %{block.label} ]"
+        block.known, block.label = known, f"{branch}.end"
+        return self.instruction(text, usual.dtype, usual.width, [condition])
 
     def _leave(self) -> None:
         block = self._blocks.pop()

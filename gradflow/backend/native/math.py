@@ -10,19 +10,25 @@ from __future__ import annotations
 import ast
 from functools import cache
 
-from gradflow.backend.native import math_erf, math_exponential, math_logarithm
+from gradflow.backend.native import math_erf, math_exponential, math_logarithm, math_trigonometric
 from gradflow.backend.native.math_format import DOUBLE, SINGLE
 from gradflow.dtypes import DType, float32, float64
 from gradflow.formula import Formula
 
+_FORMATS = {float32: SINGLE, float64: DOUBLE}
 _TEXTS = {
-    **{(name, float32): text for name, text in math_exponential.formulas(SINGLE).items()},
-    **{(name, float64): text for name, text in math_exponential.formulas(DOUBLE).items()},
-    **{(name, float32): text for name, text in math_logarithm.formulas(SINGLE).items()},
-    **{(name, float64): text for name, text in math_logarithm.formulas(DOUBLE).items()},
-    ("erf", float32): math_erf.ERF,
+    (name, dtype): text
+    for family in (math_exponential, math_logarithm, math_trigonometric)
+    for dtype, format in _FORMATS.items()
+    for name, text in family.formulas(format).items()
 }
+_TEXTS["erf", float32] = math_erf.ERF
 NAMES = {name for name, _ in _TEXTS}
+
+
+def limit(name: str, dtype: DType) -> float | None:
+    """Up to which size of ``x`` the formula holds; None if it always does."""
+    return _FORMATS[dtype].quarters if name in ("sin", "cos") else None
 
 
 @cache

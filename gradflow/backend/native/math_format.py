@@ -14,7 +14,8 @@ class Format(NamedTuple):
     ``ln2`` is the logarithm of 2 in two floats, the first so short that its product with an exponent is exact; ``tiny``
     the smallest normal number, ``root`` the bits of sqrt(1/2). exp is 0 below ``lowest``, infinite above ``highest``;
     ``exponential`` has the polynomial of (exp(r) - 1 - r) / r**2 for abs(r) <= ln(2) / 2, and ``logarithmic`` the
-    number of terms of the series of log(1 + f).
+    number of terms of the series of log(1 + f). ``half_pi`` is pi / 2 in three floats, ``trigonometric`` the number of
+    terms of the series of a sine; angles up to ``quarters`` are reduced without error.
     """
 
     fraction: int
@@ -26,6 +27,9 @@ class Format(NamedTuple):
     highest: float
     exponential: tuple[float, ...]
     logarithmic: int
+    half_pi: tuple[float, float, float]
+    trigonometric: int
+    quarters: float
 
 
 SINGLE = Format(
@@ -39,6 +43,9 @@ SINGLE = Format(
     # minimax: error 3.1e-9 of exp(r), found by Lawson's iteration and rounded to float32 one by one
     exponential=(0.4999999403953552, 0.1666652113199234, 0.04166827350854874, 0.008368685841560364, 0.00138201355),
     logarithmic=4,
+    half_pi=(1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15),
+    trigonometric=5,
+    quarters=1e5,
 )
 DOUBLE = Format(
     fraction=52,
@@ -50,6 +57,9 @@ DOUBLE = Format(
     highest=710.0,
     exponential=tuple(1 / factorial(k) for k in range(2, 14)),  # Taylor's: the rest is below 5e-18
     logarithmic=11,
+    half_pi=(1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33),
+    trigonometric=9,
+    quarters=1e9,
 )
 
 

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from gradflow.compiler.program import Value
 
@@ -26,6 +27,20 @@ _HEADER = object.__basicsize__
 _word = ctypes.c_void_p.from_address
 _probe = np.empty(1)
 _in_header = sys.implementation.name == "cpython" and _word(id(_probe) + _HEADER).value == _probe.ctypes.data
+
+
+def part(array: Any, value: Value, offset: int) -> Any:
+    """The array of ``value``, which begins ``offset`` bytes above the lowest of ``array``'s: a view of it."""
+    if value.size == 0:
+        return np.empty(value.shape, value.dtype)
+    if not isinstance(array, np.ndarray):  # of CuPy
+        return type(array)(value.shape, value.dtype, array.data + offset, value.strides)
+    owner = array
+    while not owner.flags.forc and isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    whole = owner.T if owner.flags.f_contiguous and not owner.flags.c_contiguous else owner
+    above = byte_bounds(array)[0] - byte_bounds(owner)[0]
+    return np.ndarray(value.shape, value.dtype, whole, above + offset, value.strides)
 
 
 def address_of(array: Any) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gradflow.backend import backend_of
-from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, STATE, Argument, Program, Value
+from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, STATE, LeftOn, Program, Value
 from gradflow.site import described
+from gradflow.tensor import Tensor
 
 Line = tuple[str, Any]  # what is written of it in a message, and what is compared
 
@@ -22,6 +23,10 @@ def fingerprint(program: Program) -> list[Line]:
     inputs = {value.storage: i for i, value in enumerate((*program.inputs, *seeds))}
 
     def of(x: Any) -> Any:
+        if isinstance(x, LeftOn):
+            return LeftOn, of(x.leaf)
+        if isinstance(x, Tensor):
+            return Tensor, id(x)
         if not isinstance(x, Value):
             return type(x), _comparable(x)
         place = x.offset, x.shape, x.strides, x.dtype.str
@@ -42,11 +47,10 @@ def fingerprint(program: Program) -> list[Line]:
         lines.append((f"{call.name} at {described(call.site)}", line))
     lines.append(("what the step returns", tuple(map(of, program.outputs))))
     for pullback in program.pullbacks:
-        parts = tuple(map(of, pullback.parts))
+        parts = tuple(map(of, (*pullback.of, *pullback.parts)))
         lines.append(("the gradients of what the step returns", (pullback.output, of(pullback.seed), parts)))
     for effect in program.effects:
-        leaf = effect.leaf if isinstance(effect.leaf, Argument) else id(effect.leaf)
-        lines.append(("the gradients that the step leaves", (leaf, effect.kind, of(effect.value))))
+        lines.append(("the gradients that the step leaves", (of(effect.leaf), effect.kind, of(effect.value))))
     return lines
 
 

@@ -30,14 +30,14 @@ class Gradients:
                 lent[i] = grad = None
                 leaf.grad_slot.claim()
 
-    def leave(self, array: Callable[[Value], Any], arguments: Sequence[Tensor]) -> None:
-        """Set what the step sets, after a run."""
+    def leave(self, copy: Callable[[Value], Any], arguments: Sequence[Tensor]) -> None:
+        """Set what the step sets, after a run whose values ``copy`` gives."""
         lent = self._lent
         for i, leaf in enumerate(self._settled):
             if lent[i] is None:
                 lent[i] = leaf.grad = leaf.grad_slot.lend()
         for leaf, value in self._fresh:
-            _tensor(leaf, arguments).grad = Tensor(array(value).copy())
+            _tensor(leaf, arguments).grad = Tensor(copy(value))
         for leaf in self._dropped:
             _tensor(leaf, arguments).grad = None
 

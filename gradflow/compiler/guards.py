@@ -41,6 +41,8 @@ class Guards:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.seen: set[int] = set()
+        self.tensors: dict[int, tuple[Tensor, Any, bool]] = {}  # by id, with their arrays and whether they require grad
+        self.arrays: dict[int, Any] = {}  # by id
         self.optimizers: list[Optimizer] = []
         self.modules: list[Module] = []
         self.always: list[Watch] = []
@@ -58,6 +60,15 @@ class Guards:
                 if not watch.holds():
                     return watch
             self.count = changes.count
+        return None
+
+    def switched(self) -> str | None:
+        """What is no longer as it was of a tensor that it looks at, in words; None if all is."""
+        for x, array, requires_grad in self.tensors.values():
+            if x.data is not array:
+                return f"the memory (.data) of a tensor of shape {x.shape}"
+            if x.requires_grad is not requires_grad:
+                return f"requires_grad of a tensor of shape {x.shape} to {x.requires_grad}"
         return None
 
     def parameters(self) -> Iterator[Tensor]:
@@ -111,6 +122,10 @@ class Guards:
 
     def _object(self, name: str, value: Any, names: set[str], depth: int) -> None:
         """Look at what can be read from ``value`` by attributes of ``names``."""
+        if isinstance(value, Tensor):
+            self._tensor(value)
+        elif isinstance(value, np.ndarray):
+            self.arrays[id(value)] = value
         if isinstance(value, (*PLAIN, Tensor, np.ndarray, types.ModuleType, type)) or depth < 0:
             return
         if callable(value) and not isinstance(value, Module):
@@ -126,6 +141,10 @@ class Guards:
             self._container(name, value, names, depth)
         elif not isinstance(value, types.FunctionType | types.MethodType) and hasattr(value, "__dict__"):
             self._attributes(name, value, names, depth)
+
+    def _tensor(self, x: Tensor) -> None:
+        self.tensors[id(x)] = x, x.data, x.requires_grad
+        self.arrays[id(x.data)] = x.data
 
     def _attributes(self, name: str, value: Any, names: set[str], depth: int) -> None:
         held = vars(value)
@@ -158,6 +177,8 @@ class Guards:
                     self.counted.append(Watch(f"{prefix}.{key}", functools.partial(held.get, key, MISSING), value))
                 elif isinstance(value, types.FunctionType):
                     self._function(value, 1)
+                if isinstance(value, Tensor):
+                    self._tensor(value)
             self.counted.append(Watch(f"the attributes of {prefix}", functools.partial(len, held), len(held)))
             forward = type(each).forward
             if isinstance(forward, types.FunctionType):
@@ -168,6 +189,8 @@ class Guards:
         groups = optimizer.param_groups
         self.counted.append(Watch(f"the groups of {name}", functools.partial(len, groups), len(groups)))
         for i, group in enumerate(groups):
+            for p in group["params"]:
+                self._tensor(p)
             for key, value in group.items():
                 if key not in ("lr", "params"):
                     get = functools.partial(group.options.get, key)

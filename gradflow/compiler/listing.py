@@ -8,7 +8,7 @@ from typing import Any
 
 from gradflow.compiler.cost import Cost, moved
 from gradflow.compiler.memory import Layout
-from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, STATE, Argument, Program, Storage, Value
+from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, STATE, Argument, LeftOn, Program, Storage, Value
 from gradflow.compiler.works import Action, Work
 from gradflow.launch import Gemm
 from gradflow.loop import CrossEntropy, Loop
@@ -103,4 +103,6 @@ def _kind(value: Value) -> str:
 def _returned(x: Any, names: Names) -> str:
     if isinstance(x, Value):
         return f"{names.of(x)}: {_kind(x)}"
+    if isinstance(x, LeftOn):
+        return "the gradient of a leaf"
     return f"argument {x.number}" if isinstance(x, Argument) else f"a tensor of shape {x.shape} that was there before"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from gradflow.backend import backend_of, native
 from gradflow.compiler import lowering
@@ -21,6 +21,7 @@ from gradflow.compiler.memory import layout
 from gradflow.compiler.program import STATE, Argument, Program, Value
 from gradflow.compiler.pulling import CompiledNode
 from gradflow.compiler.replay import Replay
+from gradflow.compiler.results import Results
 from gradflow.compiler.signature import rebuilt
 from gradflow.compiler.works import Work, phases, reference
 from gradflow.device import CPU, Device
@@ -31,14 +32,10 @@ from gradflow.tensor import Tensor
 Replays = Replay | CudaReplay
 
 
-class _Slot:
-    """Stands in a step's result for a tensor."""
+class Slot(NamedTuple):
+    """Stands in a step's result for one of the tensors that it returned."""
 
-    def __repr__(self) -> str:
-        return "a tensor"
-
-
-SLOT = _Slot()
+    number: int
 
 
 class _Token:
@@ -65,6 +62,7 @@ class Plan:
         self._idle: list[Replays] = [self._replay]  # those whose buffers no graph needs
         self._state = self._read_by_pullbacks()
         self._gradients = Gradients(program.effects)
+        self._results = Results(self.program)
         self._written = self._places()
         self._result = result
         self._lock = threading.Lock()
@@ -135,14 +133,12 @@ class Plan:
             finally:
                 if self._written:
                     mutations.wrote("a compiled step", self._written)
-            self._gradients.leave(replay.array, arguments)
-            outputs = [self._output(each, replay, arguments) for each in self.program.outputs]
+            copy = self._results.copies(replay.array)
+            self._gradients.leave(copy, arguments)
+            outputs = self._results.of(copy, arguments)
             if self.program.pullbacks:
                 self._attach(outputs, replay, arguments)
-        if self._result is SLOT:
-            return outputs[0]
-        given = iter(outputs)
-        return rebuilt(self._result, lambda _: next(given), lambda x: x is SLOT)
+        return rebuilt(self._result, lambda slot: outputs[slot.number], lambda x: type(x) is Slot)
 
     def _attach(self, outputs: list[Any], replay: Replays, arguments: Sequence[Tensor]) -> None:
         """Put the results on the tape; ``replay`` is idle again when their nodes are gone."""
@@ -153,11 +149,6 @@ class Plan:
             node = CompiledNode(pullback, replay, [x.node or x for x in of], self._state, token)
             outputs[pullback.output].node = node
             outputs[pullback.output].requires_grad = True
-
-    def _output(self, x: Any, replay: Replays, arguments: Sequence[Tensor]) -> Any:
-        if isinstance(x, Value):
-            return Tensor(replay.array(x).copy())
-        return arguments[x.number] if isinstance(x, Argument) else x
 
 
 def _device_of(program: Program) -> Device:

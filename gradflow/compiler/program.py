@@ -123,6 +123,12 @@ class Effect(NamedTuple):
     value: Value | None = None
 
 
+class LeftOn(NamedTuple):
+    """Stands for the gradient that the step leaves on a leaf, where that is a result, too."""
+
+    leaf: Any  # a Tensor, or an Argument
+
+
 class Pullback(NamedTuple):
     """The phase that makes the gradients of leaves and arguments, given the gradient ``seed`` of one result.
 
@@ -141,7 +147,7 @@ class Program:
 
     inputs: list[Value]
     calls: list[Call]
-    outputs: list[Any]  # values, Arguments, or tensors that were there before
+    outputs: list[Any]  # values, Arguments, gradients LeftOn leaves, or tensors that were there before
     effects: list[Effect]
     storages: list[Storage]
     pullbacks: list[Pullback] = field(default_factory=list)

@@ -17,33 +17,38 @@ from gradflow.mode import mode
 from gradflow.tensor import Tensor, tensor
 
 
-def flattened(arguments: Any, leaves: list[Tensor]) -> Hashable:
+def flattened(arguments: Any, leaves: list[Tensor], held: dict[int, Any]) -> Hashable:
     """What ``arguments``, nested tuples, lists, dicts and dataclasses, look like; tensors are added to ``leaves``.
 
-    NumPy and CuPy arrays count as tensors. Raises CompileError for a value that cannot be told from another.
+    NumPy and CuPy arrays count as tensors; parameters of an optimizer, and what the function holds itself, by its array
+    in ``held``, for what they are: their memory is part of the plan. Raises CompileError for a value that cannot be told from another.
     """
     kind = type(arguments)
     if isinstance(arguments, Tensor):
         leaves.append(arguments)
         array = arguments.data
-        if arguments.grad_slot is not None:  # a parameter of an optimizer: its memory is part of the plan
+        if arguments.grad_slot is not None or id(array) in held:
             return id(arguments), id(array)
-        return array.shape, array.dtype, array.strides, arguments.requires_grad
+        if arguments.requires_grad:
+            return array.shape, array.dtype, array.strides, arguments.node is None, arguments.grad is None
+        return array.shape, array.dtype, array.strides
     if kind is float:  # zeros have signs, and NaN is not equal to itself
         return kind, arguments or repr(arguments) if arguments == arguments else "nan"
     if kind in _STATIC:
         return kind, arguments
     if isinstance(arguments, np.ndarray) or _is_on_gpu(arguments):
         leaves.append(tensor(arguments))
-        return arguments.shape, arguments.dtype, arguments.strides, False
+        if id(arguments) in held:
+            return id(arguments)
+        return arguments.shape, arguments.dtype, arguments.strides
     if kind is tuple or kind is list:
-        return kind, *[flattened(each, leaves) for each in arguments]
+        return kind, *[flattened(each, leaves, held) for each in arguments]
     if kind is dict:
-        return kind, *[(key, flattened(each, leaves)) for key, each in arguments.items()]
+        return kind, *[(key, flattened(each, leaves, held)) for key, each in arguments.items()]
     if isinstance(arguments, tuple):  # a named one
-        return kind, *[flattened(each, leaves) for each in arguments]
+        return kind, *[flattened(each, leaves, held) for each in arguments]
     if is_dataclass(arguments) and not isinstance(arguments, type):
-        return kind, *[flattened(getattr(arguments, each.name), leaves) for each in fields(arguments)]
+        return kind, *[flattened(getattr(arguments, each.name), leaves, held) for each in fields(arguments)]
     try:
         hash(arguments)
     except TypeError:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from gradflow.backend import backend_of
+from gradflow.compiler.guards import Guards
+from gradflow.compiler.holders import Holders
 from gradflow.compiler.places import Places
 from gradflow.compiler.program import (
     COMPUTED,
@@ -18,6 +20,7 @@ from gradflow.compiler.program import (
     Argument,
     Call,
     Effect,
+    LeftOn,
     Program,
     Pullback,
     Storage,
@@ -28,7 +31,7 @@ from gradflow.errors import CompileError
 from gradflow.mode import mode
 from gradflow.op import Op
 from gradflow.site import caller, described
-from gradflow.tape import gradients
+from gradflow.tape import Node, _numbers, gradients
 from gradflow.tensor import Tensor, copied
 
 UNIFORM = 1 << 20  # elements up to which what is written to is copied, should it turn out to be made in the step
@@ -38,8 +41,12 @@ IN_THE_TRACE = 2  # references to an array that are the trace's own when it look
 class Trace(Observer):
     """What passed the door while a step ran."""
 
-    def __init__(self, arguments: list[Tensor], strict: bool = True) -> None:
+    def __init__(self, arguments: list[Tensor], guards: Guards, strict: bool = True) -> None:
         self.arguments = arguments
+        self.captured = guards.tensors  # by id
+        self.fixed = {id(x) for x in arguments if x.grad_slot is not None or id(x.data) in guards.arrays}
+        self.began = next(_numbers)  # nodes with lower numbers were there before
+        self.before: dict[int, Node] = {}  # such nodes, by id, that had not been swept when they were met
         self.strict = strict  # reads of elements are errors at once; otherwise they are noted, and the step goes on
         self.problem: CompileError | None = None
         self.pullbacks: list[Pullback] = []
@@ -52,13 +59,19 @@ class Trace(Observer):
 
     def _argument(self, x: Tensor) -> Value:
         known = self._places.known(x.data)
-        if known is None and x.grad_slot is None:
-            known = self._places.argument(x.data)
+        if known is None and id(x) in self.fixed:
+            known = self._places.value(x.data)  # a parameter, say: it lies where it lies
         elif known is None:
-            known = self._places.value(x.data)  # a parameter: it lies where it lies
-        if x.requires_grad and x.is_leaf:
-            self.leaves[id(x)] = x
+            known = self._places.argument(x.data)
+        self._track(x)
         return known
+
+    def _track(self, x: Tensor) -> None:
+        """Note that gradients may flow to ``x``, if it is a leaf or was computed before the step."""
+        if x.requires_grad and (x.node is None or x.node.number < self.began):
+            self.leaves[id(x)] = x
+            if x.node is not None and x.node.inputs is not None:
+                self.before[id(x.node)] = x.node
 
     # ---- what the door tells
 
@@ -98,8 +111,7 @@ class Trace(Observer):
             self._made.append((weakref.ref(out), call))
 
     def _meet(self, x: Tensor) -> None:
-        if x.requires_grad and x.is_leaf:
-            self.leaves[id(x)] = x
+        self._track(x)
         if self._places.value(x.data).storage.origin == STATE and id(x) not in self.tensors:
             self.tensors[id(x)] = weakref.ref(x)
 
@@ -124,7 +136,7 @@ class Trace(Observer):
         of = [x for x in (*self.arguments, *self.leaves.values()) if x.requires_grad]
         of = list({id(x): x for x in of}.values())
         for number, x in enumerate(outputs):
-            if x.node is None or x.node.inputs is None:
+            if x.node is None or x.node.inputs is None or x.node.number < self.began:
                 continue
             self.calls.append(Call(None))
             seed = Tensor(backend_of(x.data).xp.ones_like(x.data))
@@ -141,14 +153,16 @@ class Trace(Observer):
         """
         if self.problem is not None:
             raise self.problem
+        self._forbid_sweeps()
+        effects = [self._effect(leaf) for leaf in self.leaves.values() if leaf.is_leaf]
         wanted = [self._output(x) for x in outputs]
-        effects = [self._effect(leaf) for leaf in self.leaves.values()]
         self._forbid_escapes(outputs)
         self._forbid_shared_arguments()
         self._places.release()
+        holders = Holders(outputs)
         for storage in self._places.storages:
             if storage.origin == STATE:
-                self._settle(storage)
+                self._settle(storage, holders)
         given = [each for each in effects if each is not None]
         return Program(self.inputs, self.calls, wanted, given, self._places.storages, self.pullbacks)
 
@@ -159,11 +173,16 @@ class Trace(Observer):
         return [x for x in found if x is not None and id(x) not in gradients]
 
     def _output(self, x: Tensor) -> Any:
+        """``x``, which the step returned, as a replay finds it."""
         for number, argument in enumerate(self.arguments):
             if x is argument:
                 return Argument(number)
-        value = self._places.value(x.data)
-        return x if value.storage.origin == STATE else value
+        for leaf in self.leaves.values():
+            if x is leaf.grad and self._effect(leaf) is not None:
+                return LeftOn(self._leaf(leaf))
+        if id(x) in self.captured or (x.requires_grad and (x.node is None or x.node.number < self.began)):
+            return x
+        return self._places.value(x.data)
 
     def _effect(self, given: Tensor) -> Effect | None:
         grad = given.grad
@@ -179,7 +198,7 @@ class Trace(Observer):
 
     def _leaf(self, x: Tensor) -> Tensor | Argument:
         """``x``, or which argument it is: another tensor in each call."""
-        numbers = (Argument(i) for i, each in enumerate(self.arguments) if each is x and x.grad_slot is None)
+        numbers = (Argument(i) for i, each in enumerate(self.arguments) if each is x and id(x) not in self.fixed)
         return next(numbers, x)
 
     def _forbid_escapes(self, outputs: list[Tensor]) -> None:
@@ -198,11 +217,20 @@ class Trace(Observer):
             "Return it, or keep a buffer and write to it in place with buffer.copy_(x)"
         )
 
+    def _forbid_sweeps(self) -> None:
+        for node in self.before.values():
+            if node.inputs is None:
+                raise CompileError(
+                    f"gf.compile: a backward pass inside the compiled step went on into what was computed before it, by "
+                    f"{node.op.name} at {node.where()}; a replay could not. Pass x.detach(), or return the result and "
+                    "call backward outside"
+                )
+
     def _forbid_shared_arguments(self) -> None:
         written = {value.storage for call in self.calls for value in call.writes if value.storage.origin == STATE}
         places = [backend_of(storage.array).memory_of(storage.array) for storage in written]
         for number, x in enumerate(self.arguments):
-            if x.grad_slot is None:
+            if id(x) not in self.fixed:
                 low, high = backend_of(x.data).memory_of(x.data)
                 if any(low < end and start < high for start, end in places):
                     raise CompileError(
@@ -211,9 +239,9 @@ class Trace(Observer):
                         "copy, or close over it instead of passing it"
                     )
 
-    def _settle(self, storage: Storage) -> None:
+    def _settle(self, storage: Storage, holders: Holders) -> None:
         """Tell what was there before the step, which others hold too, from what was made in it."""
-        if sys.getrefcount(storage.array) > IN_THE_TRACE:
+        if sys.getrefcount(storage.array) > IN_THE_TRACE + holders.of(storage.array):
             storage.initial = None
             return
         storage.origin = CONSTANT

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, overload
 
-from gradflow.compiler.facts import Facts
+from gradflow.compiler.facts import Facts, standing
 from gradflow.compiler.fingerprint import difference, fingerprint
 from gradflow.compiler.guards import Guards
 from gradflow.compiler.plan import Plan, Slot
@@ -134,7 +134,7 @@ class Compiled:
         trace = Trace(leaves, guards, strict=not self.fallback)
         given = iter(leaves)
         args, kwargs = rebuilt((args, kwargs), lambda _: next(given), is_array)
-        entry = {id(p): (p, p.grad is not None) for p in (*leaves, *guards.parameters())}
+        entry = {id(p): (p, standing(p)) for p in (*leaves, *guards.parameters())}
         tensors: list[Tensor] = []
         with tracing(trace):
             result = self.function(*args, **kwargs)
@@ -202,7 +202,7 @@ def _nothing_new(effect: Effect, entry: dict[int, Any], arguments: list[Tensor])
     """Whether a leaf without a gradient had none before."""
     leaf = arguments[effect.leaf.number] if isinstance(effect.leaf, Argument) else effect.leaf
     had = entry.get(id(leaf))
-    return effect.kind == "none" and had is not None and not had[1]
+    return effect.kind == "none" and had is not None and had[1] == "no gradient"
 
 
 def _times(count: int) -> str:

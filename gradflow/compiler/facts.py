@@ -8,13 +8,21 @@ from gradflow.compiler.guards import Guards
 from gradflow.tensor import Tensor
 
 
-class Facts:
-    """What was true when a step was traced. ``entry`` says of leaves whether they had a gradient when it began."""
+def standing(leaf: Tensor) -> str:
+    """Where the gradient of ``leaf`` is, in words."""
+    if leaf.grad is None:
+        return "no gradient"
+    settled = leaf.grad_slot is not None and leaf.grad.data is leaf.grad_slot.tensor.data
+    return "a gradient" if settled else "a gradient of its own"
 
-    def __init__(self, guards: Guards, tensors: Iterable[Tensor], entry: dict[int, tuple[Tensor, bool]]) -> None:
+
+class Facts:
+    """What was true when a step was traced. ``entry`` says of leaves where their gradients were when it began."""
+
+    def __init__(self, guards: Guards, tensors: Iterable[Tensor], entry: dict[int, tuple[Tensor, str]]) -> None:
         self.guards = guards
         self.tensors = [(x, x.data, x.requires_grad) for x in tensors]
-        self.entry: list[tuple[Tensor, bool]] = list(entry.values())
+        self.entry: list[tuple[Tensor, str]] = list(entry.values())
 
     def changed(self) -> str | None:
         """What is no longer true, in words; None if all of it is."""
@@ -24,7 +32,7 @@ class Facts:
             if x.requires_grad is not requires_grad:
                 return f"requires_grad of a tensor of shape {x.shape} is now {x.requires_grad}"
         for leaf, had in self.entry:
-            if (leaf.grad is not None) is not had:
-                return f"a leaf of shape {leaf.shape} {'has no gradient' if had else 'has a gradient'} at the start"
+            if standing(leaf) != had:
+                return f"a leaf of shape {leaf.shape} has {standing(leaf)} at the start, and had {had}"
         watch = self.guards.changed()
         return None if watch is None else f"{watch.name} was {watch.was!r} and is {watch.get()!r}"

@@ -30,7 +30,9 @@ class Watch(NamedTuple):
     def holds(self) -> bool:
         """Whether it is still what it was."""
         now = self.get()
-        return now is self.was or (type(now) is type(self.was) and isinstance(now, (*PLAIN, tuple)) and _same(now, self.was))
+        return now is self.was or (
+            type(now) is type(self.was) and isinstance(now, (*PLAIN, tuple)) and _same(now, self.was)
+        )
 
 
 class Guards:

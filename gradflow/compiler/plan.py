@@ -103,7 +103,7 @@ class Plan:
         """A second run of the step did the same: what was different at its start does not matter."""
         if not self.verified:
             before = {id(leaf): had for leaf, had in self.facts.entry}
-            facts.entry = [(leaf, had) for leaf, had in facts.entry if before.get(id(leaf)) is had]
+            facts.entry = [(leaf, had) for leaf, had in facts.entry if before.get(id(leaf)) == had]
         self.verified = True
         self.facts = facts
 

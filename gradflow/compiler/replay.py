@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradflow.backend import cpu, native
+from gradflow.compiler.apart import Apart
 from gradflow.compiler.arrays import address_of, array_at
 from gradflow.compiler.memory import ALIGNMENT, Layout
 from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, Call, Program, Pullback, Storage, Value
@@ -33,6 +34,7 @@ class Replay:
                 self._addresses[storage] = address_of(storage.array)
         for storage, place in layout.places.items():
             self._addresses[storage] = start + place
+        self._apart = Apart(program)
         self._values = [*program.inputs, *(each.seed for each in program.pullbacks)]
         self._inputs = [value.storage for value in self._values]
         self.held: Sequence[Any] = ()  # the arguments' arrays, which pullbacks read again
@@ -53,10 +55,14 @@ class Replay:
         """Do the works, given the arguments' arrays: of the shapes, dtypes and strides of the program's inputs."""
         given = self._given
         self.held = arrays
+        moved = False
         for number, array in enumerate(arrays):
             address = address_of(array)
             if address != given[number]:
                 self._move(number, address)
+                moved = True
+        if moved:
+            self._apart.check(arrays)
         for array, initial in self._initials:
             array[...] = initial
         for step in self._phases[0]:

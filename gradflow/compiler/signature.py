@@ -28,7 +28,7 @@ def flattened(arguments: Any, leaves: list[Tensor], held: dict[int, Any]) -> Has
         leaves.append(arguments)
         array = arguments.data
         if arguments.grad_slot is not None or id(array) in held:
-            return id(arguments), id(array)
+            return id(array), id(arguments) if arguments.requires_grad else None
         if arguments.requires_grad:
             return array.shape, array.dtype, array.strides, arguments.node is None, arguments.grad is None
         return array.shape, array.dtype, array.strides

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gradflow.backend import backend_of
+from gradflow.compiler.apart import Apart
 from gradflow.compiler.guards import Guards
 from gradflow.compiler.holders import Holders
 from gradflow.compiler.places import Places
@@ -114,20 +115,34 @@ class Trace(Observer):
         self._track(x)
         if self._places.value(x.data).storage.origin == STATE and id(x) not in self.tensors:
             self.tensors[id(x)] = weakref.ref(x)
+            self._forbid_sum(x)
+
+    def _forbid_sum(self, x: Tensor) -> None:
+        """Note a problem if ``x`` is a gradient from before the step, another tensor in each call."""
+        for leaf in self.leaves.values():
+            if x is leaf.grad and (leaf.grad_slot is None or x.data is not leaf.grad_slot.tensor.data):
+                self._problem(
+                    f"gf.compile: the step reads the gradient that a leaf of shape {leaf.shape} had before, at "
+                    f"{described(caller(3))}, which lies elsewhere in each call; set it to None first, or, to add up "
+                    "gradients, give the leaf to an optimizer, which has a place for them"
+                )
+
+    def _problem(self, message: str) -> None:
+        problem = CompileError(message)
+        if self.strict:
+            raise problem
+        self.problem = self.problem or problem
 
     def performs(self, action: Callable[[], None]) -> None:
         self.calls.append(Call(None, action=action, site=caller(2)))
 
     def reads(self, attempt: str) -> None:
         """Someone asks for the elements of a tensor: what depends on them a replay could not know."""
-        problem = CompileError(
+        self._problem(
             f"gf.compile: {attempt} reads a tensor's elements inside the compiled step, at {described(caller(3))}; a "
             "replay runs no Python that could see them. Return the tensor and read it outside, choose with gf.where, "
             "or compile with fallback=True, which leaves such a step as it is"
         )
-        if self.strict:
-            raise problem
-        self.problem = self.problem or problem
 
     # ---- the end
 
@@ -157,14 +172,15 @@ class Trace(Observer):
         effects = [self._effect(leaf) for leaf in self.leaves.values() if leaf.is_leaf]
         wanted = [self._output(x) for x in outputs]
         self._forbid_escapes(outputs)
-        self._forbid_shared_arguments()
         self._places.release()
         holders = Holders(outputs)
         for storage in self._places.storages:
             if storage.origin == STATE:
                 self._settle(storage, holders)
         given = [each for each in effects if each is not None]
-        return Program(self.inputs, self.calls, wanted, given, self._places.storages, self.pullbacks)
+        program = Program(self.inputs, self.calls, wanted, given, self._places.storages, self.pullbacks)
+        Apart(program).check([x.data for x in self.arguments])
+        return program
 
     def persistent(self) -> list[Tensor]:
         """The tensors that were there before, are still there, and are no gradients."""
@@ -226,25 +242,14 @@ class Trace(Observer):
                     "call backward outside"
                 )
 
-    def _forbid_shared_arguments(self) -> None:
-        written = {value.storage for call in self.calls for value in call.writes if value.storage.origin == STATE}
-        places = [backend_of(storage.array).memory_of(storage.array) for storage in written]
-        for number, x in enumerate(self.arguments):
-            if id(x) not in self.fixed:
-                low, high = backend_of(x.data).memory_of(x.data)
-                if any(low < end and start < high for start, end in places):
-                    raise CompileError(
-                        f"gf.compile: argument {number}, a tensor of shape {x.shape}, shares memory with something "
-                        "that the step writes in place, which a plan could not keep apart from other arguments; pass a "
-                        "copy, or close over it instead of passing it"
-                    )
-
     def _settle(self, storage: Storage, holders: Holders) -> None:
         """Tell what was there before the step, which others hold too, from what was made in it."""
         if sys.getrefcount(storage.array) > IN_THE_TRACE + holders.of(storage.array):
             storage.initial = None
             return
         storage.origin = CONSTANT
+        if holders.of(storage.array):  # whoever got a result may write to it
+            storage.array = copied(storage.array)
 
 
 @contextmanager

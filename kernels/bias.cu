@@ -13,7 +13,7 @@ template <typename A> __device__ __forceinline__ A gelu_slope(A);
 template <typename A> __device__ __forceinline__ A gelu_tanh_of(A);
 template <typename A> __device__ __forceinline__ A gelu_tanh_slope(A);
 template <typename A> struct Pair;
-template <int N, typename A, typename Row, typename Done>
+template <int N, int EACH, typename A, typename Row, typename Done>
 __device__ __forceinline__ void over_columns(Row, Done, Pair<A>, A*, int*, int, int, int, int);
 
 // bias[k] for a vector that begins at ``column`` and goes on in the next row where a row ends
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(THREADS, 6)
 activation_bias_grad(T* dz, T* __restrict__ db, const T* g, const T* saved, int activation, Acc<T>* partial,
                      int* tickets, int rows, int columns, int lanes, int share) {
   constexpr int N = Vector<T>::WIDTH;
-  auto row = [=](int r, int column, Acc<T>* part) {
+  auto row = [=](int r, int column, Acc<T>* part, int, int) {
     int at = r * columns + column, count = columns - column;
     Vector<T> from = load_part(g + at, count), with = load_part(saved + at, count);
     auto times = [&](auto slope) {
@@ -83,5 +83,5 @@ activation_bias_grad(T* dz, T* __restrict__ db, const T* g, const T* saved, int 
       if (column + k < columns) db[column + k] = store<T>(total[k * THREADS]);
     }
   };
-  over_columns<N>(row, done, Pair<Acc<T>>{false}, partial, tickets, rows, columns, lanes, share);
+  over_columns<N, 1>(row, done, Pair<Acc<T>>{false}, partial, tickets, rows, columns, lanes, share);
 }

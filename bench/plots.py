@@ -62,6 +62,7 @@ def _times(comparison: Comparison, axes: Any) -> None:
     if comparison.floor:
         axes.axvline(1e3 * comparison.floor.seconds, color="black", linestyle="--", label="floor")
         axes.legend(loc="lower right")
+    axes.set_xscale("log")  # from gradflow's to tinygrad's it is a factor of a hundred
     axes.set_xlabel("ms a step")
 
 

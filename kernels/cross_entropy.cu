@@ -22,8 +22,16 @@ template <typename T> __device__ __forceinline__ Exponentials<Acc<T>> exponentia
   using A = Acc<T>;
   constexpr int width = Vector<T>::WIDTH;
   A largest = lowest<A>(), sum = 0;  // finite, so that -inf less it is -inf
-  row.walk<T>([&](int j, bool wide) {
-    Vector<T> v = row.fetch(x, j, wide);
+  constexpr bool early = sizeof(T) < sizeof(double);  // the next vector is read before this one is used
+  int step = row.team.size * (row.vectors ? width : 1);
+  uint32 j = row.team.lane * (row.vectors ? width : 1), count = row.count;
+  Vector<T> next = {};
+  if (early && j < count) next = row.fetch(x, j, row.vectors);
+#pragma unroll 1
+  for (; j < count; j += step) {
+    bool wide = asked(row.vectors);
+    Vector<T> v = early ? next : row.fetch(x, j, wide);
+    if (early && j + step < count) next = row.fetch(x, j + step, wide);
     A before = largest, a[width];
 #pragma unroll
     for (int k = 0; k < width; k++) {
@@ -33,7 +41,7 @@ template <typename T> __device__ __forceinline__ Exponentials<Acc<T>> exponentia
     sum *= exp_of(before - largest);
 #pragma unroll
     for (int k = 0; k < width; k++) sum += exp_of(a[k] - largest);
-  });
+  }
   A all = row.team.reduce<Max>(largest);
   return {all, row.team.reduce<Sum>(sum * exp_of(largest - all))};
 }

@@ -10,6 +10,8 @@ from gradflow.shapes import Axes, Shape
 
 WARP = 32
 ACROSS = 4  # vectors of a row that a block takes: 64 bytes, which memory delivers at once
+WIDE = 16  # of a large matrix: blocks that work at the same time read longer pieces of rows
+LARGE = 1 << 22  # elements
 BUSY = 264  # blocks: two for each processor of an H100
 FULL = 1056  # blocks: as many as its processors hold at a time
 WORK = 1024  # elements that are worth a block
@@ -30,7 +32,7 @@ def strips(matrices: int, rows: int, columns: int, dtype: DType) -> Strips:
     """The grid that reduces the columns of ``matrices``, one after another in memory."""
     width = VECTOR // dtype.itemsize
     vectors = -(-columns // width)
-    across = -(-vectors // ACROSS)
+    across = -(-vectors // (WIDE if rows * columns >= LARGE else ACROSS))
     lanes = -(-vectors // across)
     most = -(-(rows * columns // WORK) // across)
     wanted = max(BUSY, min(FULL, matrices * across * most // DEARER))

@@ -38,12 +38,9 @@ HUNGRY = """
 import numpy
 PACKAGE = "numpy"
 def build(case):
-    if case.sizes[0] == 12:
-        held = numpy.ones(40_000_000, numpy.uint8)
-        numpy.ones(40_000_000, numpy.uint8)
-    else:
-        held = None
-    return lambda: 0.0 if held is None else float(held[0] + numpy.ones(5_000_000, numpy.uint8)[0])
+    held = numpy.ones(40_000_000 if case.sizes[0] == 12 else 8, numpy.uint8)
+    numpy.ones(held.size, numpy.uint8)
+    return lambda: float(held[0] + numpy.ones(held.size // 8, numpy.uint8)[0])
 """
 SLOW = """
 import os, pathlib, time

@@ -88,7 +88,7 @@ def test_large_angles_are_right_wherever_they_are(kind, shape, rng):
     count = {ELEMENT: shape, ROW: shape[0], COLUMN: shape[1], SCALAR: 1}[kind]
     x, out = rng.uniform(-3, 3, count), np.empty(shape)
     x.flat[::7] *= 1e12
-    statements = [("s", "f8", "sin(x)"), ("t", "f8", "s + cos(x)", "sum"), ("y", "f8", "t + s * cos(x)")]
+    statements = [("s", "f8", "sin(x)"), ("t", "f8", "s + cos(x)", "sum"), ("y", "f8", "t + s * cos(x) + 0 * sin(x)")]
     run(loop(*shape, [("x", kind, x)], statements, [("y", ELEMENT, out)]))
     x = np.broadcast_to(x[:, None] if kind == ROW else x, shape)
     right = (np.sin(x) + np.cos(x)).sum(1, keepdims=True) + np.sin(x) * np.cos(x)

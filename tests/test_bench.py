@@ -66,7 +66,6 @@ for _ in range(2):
     losses += [step() for _ in range(5)]
 print(json.dumps(losses))
 """
-
 # the other mode of torch.compile is the same step, and takes another half a minute
 COMPARED = {name: each for name, each in engines().items() if name != "pytorch_max_autotune"}
 

@@ -1,0 +1,482 @@
+"""Optimizers, with all their options: rates, decays and groups that change, states that are loaded, gradients clipped."""
+
+from __future__ import annotations
+
+import gradflow as gf
+from footguns import CASES, Case, batches, equal, net, numbers, raises
+from gradflow.dispatch import perform
+from gradflow.nn.functional import cross_entropy
+
+OPTIMIZERS = {
+    "SGD": lambda p: gf.optim.SGD(p, lr=0.1),
+    "SGD with momentum": lambda p: gf.optim.SGD(p, lr=0.1, momentum=0.9),
+    "SGD with damped momentum and decay": lambda p: gf.optim.SGD(
+        p, lr=0.1, momentum=0.9, dampening=0.1, weight_decay=0.01
+    ),
+    "SGD by Nesterov": lambda p: gf.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+    "Adam": lambda p: gf.optim.Adam(p, lr=0.01),
+    "Adam with amsgrad and decay": lambda p: gf.optim.Adam(p, lr=0.01, amsgrad=True, weight_decay=0.1),
+    "Adam with other betas and eps": lambda p: gf.optim.Adam(p, lr=0.01, betas=(0.8, 0.9), eps=1e-3),
+    "AdamW": lambda p: gf.optim.AdamW(p, lr=0.01, weight_decay=0.1),
+    "RMSprop": lambda p: gf.optim.RMSprop(p, lr=0.01),
+    "RMSprop, centered, with momentum": lambda p: gf.optim.RMSprop(p, lr=0.01, momentum=0.9, centered=True),
+    "Lion": lambda p: gf.optim.Lion(p, lr=0.001, weight_decay=0.1),
+}
+
+
+def training(compile, make, between=lambda i, model, optimizer: None, calls=7, model=None, around=None):
+    """Steps of training a small model, with something done ``between`` them."""
+    model = model or net(4, 5, 3)
+    optimizer = make(model.parameters())
+
+    @compile
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for i, (x, y) in enumerate(batches(calls)):
+        between(i, model, optimizer)
+        yield step(x, y).detach(), model, optimizer
+
+
+def _all(name, make):
+    CASES.append(Case(f"training by {name}", lambda compile: training(compile, make), replays=5))
+
+
+for _name, _make in OPTIMIZERS.items():
+    _all(_name, _make)
+
+SGD = OPTIMIZERS["SGD with momentum"]
+ADAM = OPTIMIZERS["Adam"]
+
+
+@equal(replays=5)
+def a_rate_changed_between_calls(compile):
+    def between(i, model, optimizer):
+        optimizer.param_groups[0]["lr"] = 0.1 / (i + 1)
+
+    yield from training(compile, ADAM, between)
+
+
+@equal(replays=4)
+def a_decay_changed_between_calls(compile):
+    def between(i, model, optimizer):
+        if i == 4:
+            optimizer.param_groups[0]["weight_decay"] = 0.5
+
+    yield from training(compile, ADAM, between, calls=10)
+
+
+@equal(replays=4)
+def betas_and_eps_changed_between_calls(compile):
+    def between(i, model, optimizer):
+        if i == 4:
+            optimizer.param_groups[0]["betas"] = (0.5, 0.6)
+            optimizer.param_groups[0]["eps"] = 0.1
+
+    yield from training(compile, ADAM, between, calls=10)
+
+
+@equal(replays=4)
+def a_momentum_changed_and_changed_back(compile):
+    def between(i, model, optimizer):
+        optimizer.param_groups[0]["momentum"] = 0.5 if 3 <= i < 6 else 0.9
+
+    yield from training(compile, SGD, between, calls=10)
+
+
+@equal(replays=2)
+def a_group_added(compile):
+    more = numbers(3, requires_grad=True)
+    model = net(4, 3)
+    optimizer = gf.optim.SGD(model.parameters(), lr=0.1)
+
+    @compile
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x) + more, y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for i, (x, y) in enumerate(batches(8)):
+        if i == 4:
+            more.grad = None
+            optimizer.add_param_group({"params": [more], "lr": 0.01})
+        yield step(x, y).detach(), model, more, optimizer
+
+
+@equal(replays=5)
+def groups_with_options_of_their_own(compile):
+    def make(parameters):
+        first, *others = parameters
+        groups = [{"params": [first], "lr": 0.5}, {"params": others, "weight_decay": 0.1}]
+        return gf.optim.AdamW(groups, lr=0.01)
+
+    yield from training(compile, make)
+
+
+@equal(replays=3)
+def the_state_of_an_optimizer_loaded_between_calls(compile):
+    saved = {}
+
+    def between(i, model, optimizer):
+        if i == 2:
+            saved.update(optimizer.state_dict())
+        if i == 5:
+            optimizer.load_state_dict(saved)
+
+    yield from training(compile, ADAM, between, calls=9)
+
+
+@equal(replays=3)
+def a_state_with_other_options_loaded_between_calls(compile):
+    def between(i, model, optimizer):
+        if i == 4:
+            state = optimizer.state_dict()
+            state["param_groups"][0].update(lr=0.5, betas=(0.5, 0.6), weight_decay=0.1)
+            optimizer.load_state_dict(state)
+
+    yield from training(compile, ADAM, between, calls=9)
+
+
+@equal(replays=4)
+def the_state_of_a_model_loaded_between_calls(compile):
+    saved = {}
+
+    def between(i, model, optimizer):
+        if i == 2:
+            saved.update(model.state_dict())
+        if i == 5:
+            model.load_state_dict(saved)
+
+    yield from training(compile, ADAM, between, calls=9)
+
+
+@equal(replays=4)
+def a_parameter_written_between_calls(compile):
+    def between(i, model, optimizer):
+        if i > 2:
+            with gf.no_grad():
+                next(model.parameters()).multiply_(0.5)
+
+    yield from training(compile, SGD, between)
+
+
+@equal(replays=4)
+def the_array_of_a_parameter_written_between_calls(compile):
+    def between(i, model, optimizer):
+        if i > 2:
+            next(model.parameters()).data[...] *= 0.5
+
+    yield from training(compile, SGD, between)
+
+
+@equal(replays=2)
+def schedules_outside(compile):
+    schedules = []
+
+    def between(i, model, optimizer):
+        if not schedules:
+            schedules.append(gf.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5))
+        else:
+            schedules[0].step()
+
+    yield from training(compile, SGD, between)
+
+
+@equal(replays=4)
+def a_schedule_inside(compile):
+    model = net(4, 3)
+    optimizer = gf.optim.SGD(model.parameters(), lr=0.5)
+    schedule = gf.optim.lr_scheduler.ExponentialLR(optimizer, 0.8)
+
+    @compile
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        return loss
+
+    for x, y in batches(7):
+        yield step(x, y).detach(), model, optimizer, schedule.get_last_lr(), schedule.last_epoch
+
+
+@equal(replays=4)
+def a_rate_set_by_an_action_inside(compile):
+    model = net(4, 3)
+    optimizer = gf.optim.SGD(model.parameters(), lr=0.5)
+    group = optimizer.param_groups[0]
+
+    def decay():
+        group["lr"] *= 0.8
+
+    @compile
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        perform(decay)
+        optimizer.step()
+        return loss
+
+    for x, y in batches(7):
+        yield step(x, y).detach(), model, optimizer
+
+
+@raises("")
+def a_rate_set_inside(compile):
+    model = net(4, 3)
+    optimizer = gf.optim.SGD(model.parameters(), lr=0.5)
+
+    @compile
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.param_groups[0]["lr"] *= 0.8
+        optimizer.step()
+        return loss
+
+    for x, y in batches(7):
+        yield step(x, y).detach(), model, optimizer
+
+
+@equal()
+def a_rate_as_an_argument(compile):
+    model = net(4, 3)
+    optimizer = gf.optim.SGD(model.parameters(), lr=0.5)
+
+    @compile
+    def step(x, y, lr):
+        optimizer.param_groups[0]["lr"] = lr
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for i, (x, y) in enumerate(batches(8)):
+        yield step(x, y, 0.1 if i < 4 else 0.2).detach(), model, optimizer
+
+
+@equal(replays=5)
+def norms_clipped(compile):
+    model = net(4, 3)
+    optimizer = gf.optim.SGD(model.parameters(), lr=0.5)
+
+    @compile
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x) * 10, y)
+        loss.backward()
+        norm = gf.optim.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step()
+        return loss, norm
+
+    for x, y in batches(7):
+        loss, norm = step(x, y)
+        yield loss.detach(), norm, model, optimizer
+
+
+@equal(replays=5)
+def values_clipped(compile):
+    model = net(4, 3)
+    optimizer = gf.optim.SGD(model.parameters(), lr=0.5)
+
+    @compile
+    def step(x, y):
+        optimizer.zero_grad()
+        cross_entropy(model(x) * 10, y).backward()
+        gf.optim.clip_grad_value_(model.parameters(), 0.1)
+        optimizer.step()
+
+    for x, y in batches(7):
+        step(x, y)
+        yield model, optimizer
+
+
+def _scaled(compile, dtype, init_scale):
+    model = net(4, 3, dtype=dtype)
+    optimizer = gf.optim.SGD(model.parameters(), lr=0.5)
+    scaler = gf.optim.GradScaler(init_scale=init_scale, growth_interval=2)
+
+    @compile
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x.to(dtype)), y)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        return loss
+
+    for x, y in batches(8):
+        yield step(x, y).detach(), model, optimizer, scaler.state_dict()
+
+
+@equal(replays=4)
+def a_scaler(compile):
+    yield from _scaled(compile, gf.float32, 2.0**10)
+
+
+@equal(replays=4)
+def a_scaler_that_skips_steps(compile):
+    yield from _scaled(compile, gf.float16, 2.0**20)
+
+
+@equal(replays=4)
+def two_optimizers_of_one_model(compile):
+    model = net(4, 5, 3)
+    first, second = gf.optim.SGD(model[0].parameters(), lr=0.1), gf.optim.Adam(model[2].parameters(), lr=0.01)
+
+    @compile
+    def step(x, y):
+        first.zero_grad()
+        second.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        first.step()
+        second.step()
+        return loss
+
+    for x, y in batches(7):
+        yield step(x, y).detach(), model, first, second
+
+
+@equal(replays=4)
+def two_optimizers_of_the_same_parameters(compile):
+    model = net(4, 3)
+    first, second = gf.optim.SGD(model.parameters(), lr=0.1), gf.optim.Adam(model.parameters(), lr=0.01)
+
+    @compile
+    def step(x, y):
+        first.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        first.step()
+        second.step()
+        return loss
+
+    for x, y in batches(7):
+        yield step(x, y).detach(), model, first, second
+
+
+@equal(replays=4)
+def two_networks_against_each_other(compile):
+    maker, judge = net(2, 4, 4), net(4, 4, 1)
+    making, judging = gf.optim.Adam(maker.parameters(), lr=0.01), gf.optim.Adam(judge.parameters(), lr=0.01)
+
+    @compile
+    def step(real):
+        fake = maker(gf.random.normal((6, 2)))
+        judging.zero_grad()
+        judged = gf.softplus(-judge(real)).mean() + gf.softplus(judge(fake.detach())).mean()
+        judged.backward()
+        judging.step()
+        making.zero_grad()
+        made = gf.softplus(-judge(fake)).mean()
+        made.backward()
+        making.step()
+        return judged.detach(), made.detach()
+
+    for x, _ in batches(7):
+        yield step(x), maker, judge, making, judging
+
+
+@equal(replays=4)
+def a_step_with_a_closure(compile):
+    model = net(4, 3)
+    optimizer = gf.optim.SGD(model.parameters(), lr=0.5)
+
+    @compile
+    def step(x, y):
+        def closure():
+            optimizer.zero_grad()
+            loss = cross_entropy(model(x), y)
+            loss.backward()
+            return loss
+
+        return optimizer.step(closure).detach()
+
+    for x, y in batches(7):
+        yield step(x, y), model, optimizer
+
+
+@equal(replays=3)
+def several_updates_in_one_step(compile):
+    model = net(4, 3)
+    optimizer = gf.optim.Adam(model.parameters(), lr=0.05)
+
+    @compile
+    def step(x, y):
+        losses = []
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+        return losses
+
+    for x, y in batches(6):
+        yield step(x, y), model, optimizer
+
+
+@equal(replays=3)
+def an_average_of_parameters_kept_beside(compile):
+    model, average = net(4, 3), net(4, 3)
+    average.load_state_dict(model.state_dict())
+    optimizer = gf.optim.SGD(model.parameters(), lr=0.5)
+
+    @compile
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        with gf.no_grad():
+            for p, q in zip(model.parameters(), average.parameters(), strict=True):
+                q.multiply_(0.9).add_(p * 0.1)
+        return loss
+
+    for x, y in batches(6):
+        yield step(x, y).detach(), model, average, optimizer
+
+
+@equal(replays=3)
+def an_update_written_by_hand(compile):
+    model = net(4, 3)
+
+    @compile
+    def step(x, y):
+        model.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        with gf.no_grad():
+            for p in model.parameters():
+                p.add_(p.grad * -0.5)
+        return loss
+
+    for x, y in batches(6):
+        yield step(x, y).detach(), model
+
+
+@equal(replays=0)
+def parameters_replaced_by_hand(compile):
+    weights = [numbers(4, 3, requires_grad=True)]
+
+    def step(w, x, y):
+        loss = cross_entropy(x @ w, y)
+        loss.backward()
+        return (w.detach() - 0.5 * w.grad).requires_grad_()
+
+    step = compile(step)
+    w = weights[0]
+    for x, y in batches(6):
+        w = step(w, x, y)
+        yield w.detach()

@@ -32,10 +32,11 @@ def strips(matrices: int, rows: int, columns: int, dtype: DType) -> Strips:
     """The grid that reduces the columns of ``matrices``, one after another in memory."""
     width = VECTOR // dtype.itemsize
     vectors = -(-columns // width)
-    across = -(-vectors // (WIDE if rows * columns >= LARGE else ACROSS))
+    wide = rows * columns >= LARGE
+    across = -(-vectors // (WIDE if wide else ACROSS))
     lanes = -(-vectors // across)
     most = -(-(rows * columns // WORK) // across)
-    wanted = max(BUSY, min(FULL, matrices * across * most // DEARER))
+    wanted = max(BUSY, min(FULL // 2 if wide else FULL, matrices * across * most // DEARER))
     share = rows // max(1, min(most, -(-wanted // (matrices * across))))
     down = -(-rows // share)
     scratch, tickets = None, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import gradflow as gf
 from gradflow.backend import native
 from gradflow.backend.native import products
 from gradflow.backend.native.blas import blas
+from gradflow.backend.native.small_products import small_product
 from gradflow.dtypes import tolerance
 from gradflow.launch import Gemm
 from native import address_of, count_chunks
@@ -21,6 +23,12 @@ pytestmark = pytest.mark.skipif(blas() is None, reason="NumPy has a BLAS that gr
 SHAPES = [
     (1, 1, 1),
     (3, 5, 7),
+    (32, 10, 64),
+    (7, 19, 16),
+    (6, 17, 8),
+    (64, 127, 10),
+    (2, 4097, 64),
+    (64, 300, 512),
     (1, 300, 400),
     (300, 1, 70),
     (128, 256, 784),
@@ -45,7 +53,7 @@ def operands(rng, m, n, k, transpose_a, transpose_b, dtype, stack=()):
     return a, b, left.astype(np.float64) @ right.astype(np.float64)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("transposes", [(False, False), (False, True), (True, False), (True, True)])
 @pytest.mark.parametrize("shape", SHAPES)
@@ -137,3 +145,27 @@ def test_products_and_loops_take_turns(rng):
         program.run()
     assert (counts == 400).all()
     np.testing.assert_allclose(out, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("transposes", [(False, False), (False, True), (True, False)])
+def test_small_products_of_all_sizes_stay_inside_their_arrays(rng, transposes):
+    works, results = [], []
+    for m, n, k in itertools.product((1, 5, 13), (1, 3, 12, 26), (1, 7, 8, 19)):
+        a, b, expected = operands(rng, m, n, k, *transposes, "float32")
+        memory = np.full(m * n + 32, 7, np.float32)
+        works.append(small_product(Gemm(a, b, memory[16:-16].reshape(m, n), *transposes), m, n, k))
+        results.append((memory, expected))
+    native.Program(works, address_of).run()
+    for memory, expected in results:
+        np.testing.assert_allclose(memory[16:-16].reshape(expected.shape), expected, rtol=1e-5, atol=1e-5)
+        assert (memory[:16] == 7).all()
+        assert (memory[-16:] == 7).all()
+
+
+def test_a_small_product_spreads_what_is_not_finite_and_nothing_more(rng):
+    a, b, _ = operands(rng, 5, 11, 13, False, True, "float32")
+    a[2, 12], b[4, 12] = np.nan, np.inf
+    out = np.empty((5, 11), np.float32)
+    native.Program([small_product(Gemm(a, b, out, False, True), 5, 11, 13)], address_of).run()
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(out, a @ b.T, rtol=1e-4, atol=1e-5)

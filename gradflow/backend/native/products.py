@@ -9,12 +9,13 @@ import numpy as np
 from gradflow.backend.native import engine
 from gradflow.backend.native.blas import blas
 from gradflow.backend.native.function import Function
+from gradflow.backend.native.small_products import small_product
+from gradflow.dtypes import float32
 from gradflow.launch import Gemm, Scratch
 
 PLAIN, TRANSPOSED = 111, 112  # CBLAS_TRANSPOSE
-WORTH = (
-    1 << 20
-)  # multiplications that make a part: of less, moving the operands between caches costs more than it saves
+SMALL = 1 << 19  # multiplications, up to which BLAS's preparations cost more than its better kernels save
+WORTH = 1 << 20  # multiplications of a part: for less, moving operands between caches costs more than a thread saves
 # rows that are few, and elements of a large matrix: their product is faster transposed, from the other side. By
 # a third for 8 rows and as fast for 16 to 64 with AVX2 kernels; in half the time for up to 64 with AVX-512 ones
 FEW_ROWS = 64
@@ -57,6 +58,8 @@ def product(gemm: Gemm, threads: int) -> Function:
     k = gemm.a.shape[-2] if gemm.transpose_a else gemm.a.shape[-1]
     if len(gemm.out.shape) == 3:
         return _call("product", gemm, k, _stack(gemm, m, n, k))
+    if m * n * k <= SMALL and gemm.out.dtype == float32 and not (gemm.transpose_a and gemm.transpose_b):
+        return small_product(gemm, m, n, k)
     if gemm.transpose_b and not gemm.transpose_a and not gemm.accumulate and 1 < m <= FEW_ROWS and n * k >= LARGE:
         swapped = Gemm(gemm.b, gemm.a, Scratch(m * n * gemm.out.dtype.itemsize), transpose_b=True)
         part = _of_rows(swapped, n, m, k, _wanted(m, n, k, threads))

@@ -523,10 +523,15 @@ def test_info_shows_versions_devices_and_extras(run):
     output = run("info")
     assert re.search(rf"^gradflow  {re.escape(gf.__version__)}, ", output, re.M)
     assert re.search(rf"^NumPy     {re.escape(np.__version__)}$", output, re.M)
-    assert re.search(r"^cpu       \d+ cores$", output, re.M)
+    assert re.search(r"^cpu       \d+ cores; (no compiled loops: \S|compiled loops on \d+ thread)", output, re.M)
     assert re.search(r"^BLAS      \S+", output, re.M)
     assert str(CHECKOUT / "kernels") in output
     assert [line.split()[0] for line in output.partition("extras\n")[2].splitlines()] == list(info.EXTRAS)
+
+
+def test_info_says_why_there_are_no_compiled_loops(run, monkeypatch):
+    monkeypatch.setattr(info.native, "failure", lambda: "llvmlite failed: no such processor")
+    assert "cores; no compiled loops: llvmlite failed: no such processor" in run("info")
 
 
 def test_an_extra_that_is_absent_comes_with_its_command(run, monkeypatch):

@@ -169,6 +169,21 @@ def launches(options: argparse.Namespace) -> int:
     return int(not within)
 
 
+def cuda(options: argparse.Namespace) -> int:
+    import gradflow as gf
+
+    if not gf.cuda.is_available():
+        sys.exit("bench cuda: there is no GPU here; python -m bench launches and kernels say what can be said without")
+    from bench.cases import CASES, parse
+    from bench.cuda import compare
+    from gradflow.backend import cuda_backend
+
+    cases = [parse(text) for text in options.case or CASES]
+    for each in compare(cuda_backend().xp, options.seconds, cases, options.rows, options.columns):
+        show(each)
+    return 0
+
+
 def imports(options: argparse.Namespace) -> int:
     from bench.imports import breakdown, times
 
@@ -234,6 +249,13 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("launches", help="kernel launches of a training step, on a simulated GPU")
     command.add_argument("--layers", nargs="+", type=int, default=[1, 2, 3, 4, 5, 6], help="default: 1 to 6")
     command.set_defaults(run=launches)
+
+    command = commands.add_parser("cuda", help="steps and bytes a second on a GPU, beside PyTorch and JAX")
+    command.add_argument("--case", action="append", help="as of step; default: all named")
+    command.add_argument("--seconds", type=float, default=180, help="when to begin nothing more; default: 180")
+    command.add_argument("--rows", type=int, default=1 << 14, help="of the matrices; default: 16384")
+    command.add_argument("--columns", type=int, default=1 << 12, help="of the matrices; default: 4096")
+    command.set_defaults(run=cuda)
 
     command = commands.add_parser("import", help="the cost of import gradflow over import numpy")
     command.add_argument("--runs", type=int, default=15, help="fresh processes; default: 15")

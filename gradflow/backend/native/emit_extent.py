@@ -12,7 +12,7 @@ from gradflow.loop import COLUMN, COLUMN_SUM, ELEMENT, ROW, SCALAR, TOTAL, Loop,
 
 CHUNK = 1 << 16  # what a chunk costs, in simple operations on elements
 CALL = 8  # what a function costs, in the same
-REGISTERS = 2  # of the processor, that a vector of ours fills: two chains of operations hide each other's latency
+REGISTERS = 2  # of the processor, that a vector of ours fills, one where functions need the others themselves
 WIDEST = 64  # lanes
 TOGETHER = 4  # rows that are added to each other before they are added to the sums of columns
 
@@ -34,9 +34,9 @@ class Extent(NamedTuple):
 def extent(loop: Loop) -> Extent:
     """The layout of a loop, which depends on nothing but the loop and the processor's registers."""
     sizes = [each.dtype.itemsize for each in (*loop.operands, *loop.statements, *loop.results)]
-    fitting = min(WIDEST, REGISTERS * register() // max(sizes), loop.columns)
-    width = 1 << fitting.bit_length() - 1
     costly = sum(map(calls, loop.statements))
+    fitting = min(WIDEST, (1 if costly else REGISTERS) * register() // max(sizes), loop.columns)
+    width = 1 << fitting.bit_length() - 1
     pieces = max(1, loop.rows * loop.columns * (1 + CALL * costly) // CHUNK)
     cut = loop.rows == 1 and flat(loop)
     together = not costly and all(each.over is None for each in loop.statements)

@@ -64,12 +64,15 @@ DOUBLE = Format(
 
 
 def polynomial(x: str, coefficients: tuple[float, ...]) -> str:
-    """The formula of the polynomial in ``x`` with these coefficients, the lowest first, by Horner's rule.
+    """The formula of the polynomial in ``x`` with these coefficients, the lowest first, by Estrin's rule: pairs of
+    terms at the same time, where Horner's would wait for each multiplication.
 
     >>> polynomial("x", (1.0, 2.0, 3.0))
-    'fma(fma(3.0, x, 2.0), x, 1.0)'
+    'fma(3.0, (x * x), fma(2.0, x, 1.0))'
     """
-    *lower, text = map(repr, coefficients)
-    for each in reversed(lower):
-        text = f"fma({text}, {x}, {each})"
-    return text
+    terms = [repr(each) for each in coefficients]
+    while len(terms) > 1:
+        pairs = zip(terms[::2], terms[1::2], strict=False)
+        terms = [f"fma({high}, {x}, {low})" for low, high in pairs] + terms[len(terms) // 2 * 2 :]
+        x = f"({x} * {x})"
+    return terms[0]

@@ -9,6 +9,7 @@ from typing import Any
 
 from gradflow import tape
 from gradflow.backend import backend_of
+from gradflow.backend.traced import Traced
 from gradflow.errors import ArgumentError, DeviceError, GradientError
 from gradflow.mode import mode
 from gradflow.mutations import mutations
@@ -108,7 +109,7 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
             if first is None:
                 first = array
             elif type(array) is not type(first):
-                raise _mixed(op, inputs)
+                first = _traced_one(op, inputs, first, array)
         elif x is None or type(x) in SCALARS:
             arrays.append(x)
             key.append(type(x))
@@ -123,6 +124,8 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
     if known is None:
         known = _check(op, inputs, attrs, tuple(key))
     spec, specs = known
+    if isinstance(first, Traced):
+        return _transformed(op, inputs, attrs, specs, spec)
 
     observer = _watch.observer
     if observer is not None:
@@ -144,6 +147,34 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
         tape.record(op, inputs, tracked, specs, attrs, out)
     if observer is not None:
         observer.saw(op, inputs, attrs, None if spec is None else out)
+    return out
+
+
+def _traced_one(op: Op, inputs: tuple[Any, ...], *arrays: Any) -> Any:
+    """Which of ``arrays``, of different types, is inside a transform; the devices differ if none is."""
+    found = [array for array in arrays if isinstance(array, Traced)]
+    if not found:
+        raise _mixed(op, inputs)
+    return found[0]
+
+
+def _transformed(
+    op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], specs: tuple[Spec, ...], spec: Spec | None
+) -> Tensor:
+    """The call as the innermost transform among its inputs does it: by calls one level below, on a tape of its own."""
+    data = [x.data if isinstance(x, Tensor) else None for x in inputs]
+    top = max((each.level for each in data if isinstance(each, Traced)), key=lambda level: level.number)
+    before, mode.level = mode.level, top.below
+    try:
+        out: Tensor = top.run(op, inputs, attrs, specs, spec)
+    finally:
+        mode.level = before
+    tracked = 0
+    for i, each in enumerate(data):
+        if isinstance(each, Traced) and each.level is top and inputs[i].requires_grad:
+            tracked |= 1 << i
+    if tracked and mode.recording and isinstance(out.data, Traced):
+        tape.record(op, inputs, tracked, specs, attrs, out)
     return out
 
 

@@ -3,6 +3,7 @@
 GradflowError
 ├── ShapeError        (ValueError)    shapes that do not fit together
 ├── ArgumentError     (ValueError)    a value outside what the function takes
+├── LinAlgError       (numpy.linalg.LinAlgError)  a matrix that has not what is asked for: singular, not definite
 ├── DTypeError        (TypeError)     a dtype or type the operation does not take
 ├── DeviceError       (RuntimeError)  arrays on different devices, or a device that is not there
 ├── OutOfMemory       (MemoryError)   a device without the memory that was asked for
@@ -10,6 +11,7 @@ GradflowError
 ├── IndexOutOfRange   (IndexError)    an index, a label or an axis past the end
 ├── BudgetExceeded    (AssertionError) a block of code launched more kernels, or waited more often, than allowed
 ├── GradientError     (RuntimeError)  a backward pass that cannot be run
+├── TransformError    (RuntimeError)  a function that vmap, jvp or another transform cannot take apart
 ├── CompileError      (RuntimeError)  a step that cannot be compiled, since a replay would differ from it
 ├── MissingExtraError (ImportError)   an optional package is needed and absent
 ├── DataError         (ValueError)    a data file that is damaged or not what it should be
@@ -18,6 +20,8 @@ GradflowError
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 
 class GradflowError(Exception):
@@ -30,6 +34,10 @@ class ShapeError(GradflowError, ValueError):
 
 class ArgumentError(GradflowError, ValueError):
     """An argument of the right type with a value the function does not take."""
+
+
+class LinAlgError(GradflowError, np.linalg.LinAlgError):
+    """A matrix for which there is no result: singular, not positive definite, or one that an iteration gives up on."""
 
 
 class DTypeError(GradflowError, TypeError):
@@ -58,6 +66,10 @@ class BudgetExceeded(GradflowError, AssertionError):
 
 class GradientError(GradflowError, RuntimeError):
     """A backward pass that cannot be run as asked."""
+
+
+class TransformError(GradflowError, RuntimeError):
+    """A function that ``vmap``, ``jvp`` or another transform cannot take apart."""
 
 
 class CompileError(GradflowError, RuntimeError):

@@ -1,4 +1,4 @@
-"""Whether operations are recorded on the tape, and who is told of reads: switches for each thread."""
+"""Whether operations are recorded on the tape, who is told of reads, which transform runs: switches for each thread."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 class _Mode(threading.local):
     recording = True
     reading: Callable[[str], None] | None = None  # told of the attempt when a tensor's elements are about to be read
+    level: Any = None  # the innermost vmap or jvp that runs (see gradflow/transforms/level.py)
 
 
 mode = _Mode()

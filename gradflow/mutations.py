@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gradflow.backend import backend_of
+from gradflow.backend.traced import Traced
 from gradflow.errors import GradientError
 from gradflow.op import Op
 
@@ -45,7 +46,8 @@ class Mutations:
                 "to tell whether what it kept is still intact; write less in place between forward and backward"
             )
         recent = [(key, writer) for key, (when, writer) in list(self.log.items()) if when > epoch]
-        for array in arrays:
+        for each in arrays:
+            array = each.bottom if isinstance(each, Traced) else each
             low, high = backend_of(array).memory_of(array)
             for (start, end), writer in recent:
                 if low < end and start < high:

@@ -100,6 +100,8 @@ class Op:
     scalar    what it does to one element, as a formula (see formula.py) in the names of inputs and attributes, from
               which loops are generated; or ``scalar(*specs, **attrs)``: that formula, None for calls that have none
     cuda      ``cuda(*arrays, out, **attrs)``: the Launch or Gemm that does this on a GPU, None for calls it cannot do
+    jvp       forward mode, where it does not follow from the formulas (see transforms/tangent.py):
+              ``jvp(tangents, inputs, out, **attrs)``, tangents None where there is none, is the tangent of ``out``
     view      the result may share memory with the first input
     mutates   positions of inputs that are written in place; such an op returns nothing
     period    several updates in one call: inputs come in groups of so many, and ``mutates`` are positions in a group
@@ -116,6 +118,7 @@ class Op:
         workloads: tuple[Sample, ...] = (),
         scalar: str | Callable[..., str | None] | None = None,
         cuda: Callable[..., Work | None] | None = None,
+        jvp: Callable[..., Any] | None = None,
         view: bool = False,
         mutates: tuple[int, ...] = (),
         period: int | None = None,
@@ -131,6 +134,7 @@ class Op:
         self.workloads = workloads
         self.scalar = scalar
         self.cuda = cuda
+        self.jvp = jvp
         self.view = view
         self.mutates = mutates
         self.period = period

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gradflow.backend import backend_of
+from gradflow.backend.traced import Traced
 from gradflow.errors import DeviceError, GradflowError, GradientError, ShapeError
 from gradflow.mode import mode, recording
 from gradflow.mutations import mutations
@@ -256,6 +257,8 @@ def reachable(root: Node, end: set[int] | frozenset[int] = frozenset()) -> list[
 
 
 def _seed(of: Tensor, grad: TensorLike) -> Tensor:
+    if isinstance(of.data, Traced):
+        raise GradientError("backward: inside vmap and jvp gradients are taken by gf.grad or gf.vjp, which nest")
     if not of.requires_grad:
         raise GradientError(
             "backward: this tensor does not depend on anything that requires grad; "

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradflow import dtypes
 from gradflow.backend import backend_for, backend_of, cuda_backend
+from gradflow.backend.traced import Traced
 from gradflow.device import CPU, Device
 from gradflow.device import device as as_device
 from gradflow.dtypes import DType, DTypeLike
@@ -92,7 +93,8 @@ class Tensor(Methods):
 
     def detach(self) -> Tensor:
         """The same array (shared, not copied) without a place on the tape."""
-        return Tensor(self.data)
+        data = self.data
+        return Tensor(data.detached() if isinstance(data, Traced) else data)
 
     def numpy(self) -> Any:
         """The elements as a NumPy array: on the CPU it shares memory with the tensor, from a GPU it is a copy.
@@ -106,7 +108,8 @@ class Tensor(Methods):
     def _read(self, attempt: str) -> Any:
         if mode.reading is not None:
             mode.reading(attempt)
-        return backend_of(self.data).to_numpy(self.data)
+        data = self.data
+        return data.read(attempt) if isinstance(data, Traced) else backend_of(data).to_numpy(data)
 
     def item(self) -> bool | int | float:
         """The only element, as a Python number; ShapeError if there is not exactly one."""
@@ -223,7 +226,7 @@ def tensor(
     tensor(-0.8)
     """
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
-    array = data.data if isinstance(data, Tensor) else _array(data, wanted)
+    array = data.detach().data if isinstance(data, Tensor) else _array(data, wanted)
     if wanted is not None and array.dtype != wanted:
         array = array.astype(wanted)
     if requires_grad:

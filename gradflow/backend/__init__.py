@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 from gradflow.backend.cpu import CpuBackend
+from gradflow.backend.traced import Traced
 from gradflow.device import Device
 from gradflow.dtypes import DType
 from gradflow.errors import DeviceError, DTypeError, MissingExtraError
@@ -63,6 +64,8 @@ def backend_of(array: Array) -> Backend:
         return cpu
     if _cuda is not None and isinstance(array, _cuda.xp.ndarray):
         return _cuda
+    if isinstance(array, Traced):
+        return backend_of(array.bottom)
     if type(array).__module__.partition(".")[0] == "cupy":
         return cuda_backend()
     raise DTypeError(f"{type(array).__name__} is not an array gradflow computes with; pass a NumPy or CuPy array")

@@ -106,6 +106,9 @@ _place: Op = Op(
     forward=_place_forward,
     spec=_place_spec,
     vjp=(lambda g, index: apply(_getitem, g, index=index),),
+    jvp=lambda tangents, inputs, out, shape, index, value: apply(
+        _place, tangents[0], shape=shape, index=index, value=0
+    ),
     samples=(
         sample(Real(()), shape=(7,), index=(3,), value=0),
         sample(Real((2, 1)), shape=(3, 4), index=(Slice(None, None, -2), None, 1), value=0),

@@ -1,0 +1,173 @@
+"""Nodes of the tape that are no ops: where differentiation begins, where it ends, and calls with a pullback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
+
+from gradflow.mode import mode
+from gradflow.mutations import mutations
+from gradflow.op import Op, Saves
+from gradflow.site import caller
+from gradflow.tape import Node, Sweep, _numbers, reachable
+from gradflow.tensor import Tensor
+
+Parent = Node | Tensor
+
+
+class _Name(NamedTuple):
+    name: str
+
+
+class Passage(Node):
+    """A node that is no op's: gradients pass it in a way of its own."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, parents: Sequence[Parent | None]) -> None:
+        self.op = cast(Op, _Name(name))
+        self.parents = list(parents)
+        self.inputs = []
+        self.out = None
+        self.saves = Saves((), (), False)
+        self.specs = ()
+        self.attrs = {}
+        self.number = next(_numbers)
+        self.epoch = mutations.epoch
+        self.retained = None
+        self.site = caller(4)
+
+
+class Variable(Passage):
+    """Where differentiation begins: what ``x`` is to the function that is differentiated, and to nothing else."""
+
+    __slots__ = ()
+
+    def pull(self, g: Tensor, slots: dict[int, Tensor]) -> Iterator[tuple[Parent, Tensor]]:
+        for parent in self.parents:
+            if parent is not None:
+                yield parent, g
+
+
+class Ends(Passage):
+    """Where a sweep begins, at several results at once, each with the gradient given for it."""
+
+    __slots__ = ("seeds",)
+
+    def __init__(self, outs: Sequence[Tensor], seeds: Sequence[Tensor]) -> None:
+        super().__init__("results", [out.node or out for out in outs])
+        self.seeds = seeds
+
+    def pull(self, g: Tensor, slots: dict[int, Tensor]) -> Iterator[tuple[Parent, Tensor]]:
+        for parent, seed in zip(self.parents, self.seeds, strict=True):
+            if parent is not None:
+                yield parent, seed
+
+
+def variable(x: Tensor, connected: bool) -> Tensor:
+    """``x`` as a place where differentiation begins, on the tape of the innermost level.
+
+    If ``connected``, gradients of higher order go on from there into what ``x`` was computed by.
+    """
+    level = mode.level
+    if level is None or level.holds(x):
+        parents = [x.node or x] if x.requires_grad and connected else []
+        place = Tensor(x.data, True)
+    else:
+        parents = []
+        place = Tensor(level.lifted(x), True)
+    place.node = Variable("variable", parents)
+    return place
+
+
+def place_of(x: Tensor) -> int:
+    """What the gradient of ``x`` is known by."""
+    return id(x.node or x)
+
+
+def others_reached(outs: Sequence[Tensor], ends: set[int]) -> bool:
+    """Whether ``outs`` were computed from something that requires grad, besides those known by ``ends``."""
+    recorded = [out for out in outs if out.requires_grad]
+    if any(out.node is None for out in recorded):
+        return True
+    if not recorded:
+        return False
+    nodes = reachable(Ends(recorded, recorded), ends)
+    if any(isinstance(node, Variable) for node in nodes):
+        return True
+    return any(isinstance(parent, Tensor) and id(parent) not in ends for node in nodes for parent in node.parents)
+
+
+def swept(
+    outs: Sequence[Tensor],
+    seeds: Sequence[Tensor],
+    ends: set[int],
+    create_graph: bool,
+    retain_graph: bool,
+) -> dict[int, Tensor]:
+    """The gradients at ``ends``, by what they are known by, of ``outs``, whose own are ``seeds``."""
+    pairs = [(out, seed) for out, seed in zip(outs, seeds, strict=True) if out.requires_grad]
+    if not pairs:
+        return {}
+    root = Ends([out for out, _ in pairs], [seed for _, seed in pairs])
+    return Sweep(root, pairs[0][1], create_graph, retain_graph, keep=ends, end=ends).grads
+
+
+class Called(Passage):
+    """A call of a function with several results: ``pullback(kept, parts)`` are the gradients of ``parents``."""
+
+    __slots__ = ("pullback",)
+
+    def __init__(
+        self,
+        name: str,
+        parents: Sequence[Parent | None],
+        pullback: Callable[[Any, dict[int, Tensor]], Sequence[Tensor | None]],
+        kept: list[Any],
+    ) -> None:
+        super().__init__(name, parents)
+        self.pullback = pullback
+        self.inputs = kept  # freed by the sweep
+
+    def pull(self, g: Any, slots: dict[int, Tensor]) -> Iterator[tuple[Parent, Tensor]]:
+        for parent, part in zip(self.parents, self.pullback(self.inputs, g.parts), strict=True):
+            if parent is not None and part is not None:
+                yield parent, part
+
+
+class Parts(NamedTuple):
+    """The gradients of some results of one call, by their number."""
+
+    parts: dict[int, Tensor]
+
+    def __add__(self, other: Any) -> Parts:
+        total = dict(self.parts)
+        for number, part in other.parts.items():
+            total[number] = total[number] + part if number in total else part
+        return Parts(total)
+
+
+class Result(Passage):
+    """The result of a call with that number."""
+
+    __slots__ = ("which",)
+
+    def __init__(self, call: Called, number: int) -> None:
+        super().__init__(call.op.name, [call])
+        self.which = number
+
+    def pull(self, g: Tensor, slots: dict[int, Tensor]) -> Iterator[tuple[Parent, Any]]:
+        (call,) = self.parents
+        if call is not None:
+            yield call, Parts({self.which: g})
+
+
+def attached(call: Called, outs: Sequence[Tensor]) -> list[Tensor]:
+    """``outs`` on the tape as the results of ``call``; those that are not floating have no gradient."""
+    results = []
+    for number, out in enumerate(outs):
+        result = Tensor(out.data, out.dtype.kind in "fc")
+        if result.requires_grad:
+            result.node = Result(call, number)
+        results.append(result)
+    return results

@@ -16,6 +16,7 @@ from gradflow.nn.activation import (
     Tanh,
 )
 from gradflow.nn.container import ModuleList, Sequential
+from gradflow.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from gradflow.nn.dropout import Dropout
 from gradflow.nn.embedding import Embedding
 from gradflow.nn.linear import Flatten, Identity, Linear
@@ -37,6 +38,12 @@ __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CrossEntropyLoss",
     "Dropout",
     "ELU",

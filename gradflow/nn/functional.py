@@ -6,6 +6,7 @@ from gradflow import dtypes
 from gradflow.ops import create, lookup, random
 from gradflow.ops.activation import sigmoid, silu, softplus
 from gradflow.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
+from gradflow.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from gradflow.ops.cross_entropy import cross_entropy
 from gradflow.ops.gelu import gelu
 from gradflow.ops.linalg import linear
@@ -21,6 +22,12 @@ __all__ = [
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cross_entropy",
     "dropout",
     "elu",

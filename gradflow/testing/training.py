@@ -12,66 +12,9 @@ from gradflow.device import Device
 from gradflow.nn.functional import cross_entropy
 from gradflow.ops.generator import manual_seed
 from gradflow.tensor import Tensor, tensor
+from gradflow.testing.layers import LAYERS, labels, real
 from gradflow.train import MLP
 from gradflow.train.fit import train_step
-
-Make = Callable[[Device], nn.Module]
-
-
-def real(device: Device) -> Tensor:
-    """Normally distributed numbers that require grad, (8, 6), the same on every device."""
-    values = np.random.default_rng(0).standard_normal((8, 6)).astype(np.float32)
-    return tensor(values, device=device, requires_grad=True)
-
-
-def labels(device: Device) -> Tensor:
-    """A label below 6 for each row of ``real``."""
-    return tensor([0, 1, 2, 3, 4, 5, 0, 1], device=device)
-
-
-def shares(device: Device) -> Tensor:
-    """Numbers in [0, 1], (8, 6)."""
-    return tensor(np.random.default_rng(1).random((8, 6), np.float32), device=device)
-
-
-def _plain(make: Callable[[], nn.Module]) -> tuple[Make, Callable[[Device], tuple[Tensor, ...]]]:
-    return lambda device: make(), lambda device: (real(device),)
-
-
-def _loss(make: Callable[[], nn.Module], target: Callable[[Device], Tensor]) -> tuple[Make, Any]:
-    return lambda device: make(), lambda device: (real(device), target(device))
-
-
-# how each layer is made on a device, and what it is given
-LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
-    "BCELoss": (lambda device: nn.BCELoss(), lambda device: (shares(device).requires_grad_(), shares(device))),
-    "BCEWithLogitsLoss": _loss(nn.BCEWithLogitsLoss, shares),
-    "BatchNorm1d": (lambda device: nn.BatchNorm1d(6, device=device), lambda device: (real(device),)),
-    "CrossEntropyLoss": _loss(nn.CrossEntropyLoss, labels),
-    "Dropout": _plain(lambda: nn.Dropout(0.25)),
-    "ELU": _plain(nn.ELU),
-    "Embedding": (lambda device: nn.Embedding(6, 3, device=device), lambda device: (labels(device),)),
-    "Flatten": _plain(nn.Flatten),
-    "GELU": _plain(nn.GELU),
-    "Hardtanh": _plain(nn.Hardtanh),
-    "HuberLoss": _loss(nn.HuberLoss, shares),
-    "Identity": _plain(nn.Identity),
-    "L1Loss": _loss(nn.L1Loss, shares),
-    "LayerNorm": (lambda device: nn.LayerNorm(6, device=device), lambda device: (real(device),)),
-    "LeakyReLU": _plain(nn.LeakyReLU),
-    "Linear": (lambda device: nn.Linear(6, 5, device=device), lambda device: (real(device),)),
-    "LogSoftmax": _plain(lambda: nn.LogSoftmax(-1)),
-    "MSELoss": _loss(nn.MSELoss, shares),
-    "NLLLoss": _loss(nn.NLLLoss, labels),
-    "ReLU": _plain(nn.ReLU),
-    "SELU": _plain(nn.SELU),
-    "SiLU": _plain(nn.SiLU),
-    "Sigmoid": _plain(nn.Sigmoid),
-    "SmoothL1Loss": _loss(nn.SmoothL1Loss, shares),
-    "Softmax": _plain(lambda: nn.Softmax(-1)),
-    "Softplus": _plain(nn.Softplus),
-    "Tanh": _plain(nn.Tanh),
-}
 
 OPTIMIZERS: dict[str, Callable[[Any], optim.Optimizer]] = {
     "Adam": lambda p: optim.Adam(p, lr=0.01),

@@ -1,0 +1,82 @@
+"""Every layer as an example: how it is made on a device, and what it is given there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradflow import nn
+from gradflow.device import Device
+from gradflow.tensor import Tensor, tensor
+
+Make = Callable[[Device], nn.Module]
+
+
+def real(device: Device) -> Tensor:
+    """Normally distributed numbers that require grad, (8, 6), the same on every device."""
+    values = np.random.default_rng(0).standard_normal((8, 6)).astype(np.float32)
+    return tensor(values, device=device, requires_grad=True)
+
+
+def labels(device: Device) -> Tensor:
+    """A label below 6 for each row of ``real``."""
+    return tensor([0, 1, 2, 3, 4, 5, 0, 1], device=device)
+
+
+def shares(device: Device) -> Tensor:
+    """Numbers in [0, 1], (8, 6)."""
+    return tensor(np.random.default_rng(1).random((8, 6), np.float32), device=device)
+
+
+def numbers(*shape: int) -> Callable[[Device], tuple[Tensor, ...]]:
+    """Normally distributed numbers of ``shape`` that require grad."""
+    values = np.random.default_rng(3).standard_normal(shape).astype(np.float32)
+    return lambda device: (tensor(values, device=device, requires_grad=True),)
+
+
+def _plain(make: Callable[[], nn.Module]) -> tuple[Make, Callable[[Device], tuple[Tensor, ...]]]:
+    return lambda device: make(), lambda device: (real(device),)
+
+
+def _loss(make: Callable[[], nn.Module], target: Callable[[Device], Tensor]) -> tuple[Make, Any]:
+    return lambda device: make(), lambda device: (real(device), target(device))
+
+
+# how each layer is made on a device, and what it is given
+LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
+    "BCELoss": (lambda device: nn.BCELoss(), lambda device: (shares(device).requires_grad_(), shares(device))),
+    "BCEWithLogitsLoss": _loss(nn.BCEWithLogitsLoss, shares),
+    "BatchNorm1d": (lambda device: nn.BatchNorm1d(6, device=device), lambda device: (real(device),)),
+    "Conv1d": (lambda device: nn.Conv1d(4, 6, 3, stride=2, device=device), numbers(2, 4, 7)),
+    "Conv2d": (lambda device: nn.Conv2d(4, 6, 3, padding=1, groups=2, device=device), numbers(2, 4, 5, 4)),
+    "Conv3d": (lambda device: nn.Conv3d(2, 3, 2, dilation=2, device=device), numbers(2, 2, 3, 4, 5)),
+    "ConvTranspose1d": (lambda device: nn.ConvTranspose1d(4, 6, 3, stride=2, device=device), numbers(2, 4, 5)),
+    "ConvTranspose2d": (lambda device: nn.ConvTranspose2d(4, 6, 3, 2, 1, 1, 2, device=device), numbers(2, 4, 3, 4)),
+    "ConvTranspose3d": (lambda device: nn.ConvTranspose3d(2, 3, 2, device=device), numbers(2, 2, 3, 2, 3)),
+    "CrossEntropyLoss": _loss(nn.CrossEntropyLoss, labels),
+    "Dropout": _plain(lambda: nn.Dropout(0.25)),
+    "ELU": _plain(nn.ELU),
+    "Embedding": (lambda device: nn.Embedding(6, 3, device=device), lambda device: (labels(device),)),
+    "Flatten": _plain(nn.Flatten),
+    "GELU": _plain(nn.GELU),
+    "Hardtanh": _plain(nn.Hardtanh),
+    "HuberLoss": _loss(nn.HuberLoss, shares),
+    "Identity": _plain(nn.Identity),
+    "L1Loss": _loss(nn.L1Loss, shares),
+    "LayerNorm": (lambda device: nn.LayerNorm(6, device=device), lambda device: (real(device),)),
+    "LeakyReLU": _plain(nn.LeakyReLU),
+    "Linear": (lambda device: nn.Linear(6, 5, device=device), lambda device: (real(device),)),
+    "LogSoftmax": _plain(lambda: nn.LogSoftmax(-1)),
+    "MSELoss": _loss(nn.MSELoss, shares),
+    "NLLLoss": _loss(nn.NLLLoss, labels),
+    "ReLU": _plain(nn.ReLU),
+    "SELU": _plain(nn.SELU),
+    "SiLU": _plain(nn.SiLU),
+    "Sigmoid": _plain(nn.Sigmoid),
+    "SmoothL1Loss": _loss(nn.SmoothL1Loss, shares),
+    "Softmax": _plain(lambda: nn.Softmax(-1)),
+    "Softplus": _plain(nn.Softplus),
+    "Tanh": _plain(nn.Tanh),
+}

@@ -23,7 +23,8 @@ class CpuBackend:
 
     def run(self, op: Op, arrays: list[Any], attrs: dict[str, Any], out: Any | None, spec: Spec | None) -> Any:
         if op.mutates:
-            if not (len(op.mutates) > 1 and arrays[0].size >= LARGE and _done_at_once(op, arrays, attrs)):
+            several = len(op.mutates) > 1 and op.scalar is not None
+            if not (several and arrays[0].size >= LARGE and _done_at_once(op, arrays, attrs)):
                 op.forward(np, *arrays, **attrs)
             return None
         result = op.forward(np, *arrays, out=out, **attrs)

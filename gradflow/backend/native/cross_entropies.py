@@ -22,9 +22,10 @@ next:
   %kept = phi i64 [ 0, %0 ], [ %kept.next, %next ]
   %wrong = phi i64 [ 0, %0 ], [ %wrong.next, %next ]
   %at = getelementptr {integer}, ptr %labels, i64 %i
-  %label = load {integer}, ptr %at
-  %counts = icmp ne {integer} %label, {ignore_index}
-  %outside = icmp uge {integer} %label, {classes}
+  %stored = load {integer}, ptr %at
+  %label = {as_i64}
+  %counts = icmp ne i64 %label, {ignore_index}
+  %outside = icmp uge i64 %label, {classes}
   %is.wrong = and i1 %counts, %outside
   %one = zext i1 %counts to i64
   %kept.next = add i64 %kept, %one
@@ -74,6 +75,7 @@ def checked(work: CrossEntropy) -> tuple[Function, Loop]:
     name = f"check_{integer}_{rows}_{classes}_{work.ignore_index}_{work.reduction}".replace("-", "m")
     text = _CHECK.format(
         name=name, rows=rows, classes=classes, ignore_index=work.ignore_index, integer=integer,
+        as_i64="add i64 %stored, 0" if integer == "i64" else f"sext {integer} %stored to i64",
         result="%factor" if work.reduction == "mean" else "1.0",
     )  # fmt: skip
     return Function(name, text, (work.labels, scale), 1), _loop(work, scale)

@@ -129,7 +129,8 @@ def set_num_threads(n: int) -> None:
 
     Without a call there are as many as $OMP_NUM_THREADS says, or else one for each processor that this process may
     use. Results are the same for any number, but for matrix products, which BLAS may round otherwise when they are
-    cut for several threads. NumPy's own functions keep their threads. Raises ArgumentError unless 1 <= n <= 256.
+    cut for several threads: into how many parts, is decided when a step is compiled. NumPy's own functions keep their
+    threads. Raises ArgumentError unless 1 <= n <= 256.
 
     >>> import gradflow as gf
     >>> before = gf.get_num_threads()

@@ -206,6 +206,7 @@ def test_what_cannot_be_captured_is_done_between_graphs_and_the_reason_is_kept(g
     plan.launch_list()
     plan.capture()
     assert [name for name, _ in plan.hosted] == ["reading", "action"]
+    assert "4 launches in 3 CUDA graphs; reading in none of them" in str(plan)
     assert "captur" in plan.hosted[0][1]
     seen.clear()
     before = len(gpu.xp.records)
@@ -256,3 +257,32 @@ def test_a_product_without_an_algorithm_is_cupys_or_an_error(gpu: Any, monkeypat
     assert out.get().tolist() == [[4.0] * 4] * 4
     with pytest.raises(KernelError, match="no algorithm"):
         prepared(gpu, [Gemm(a, b, out, epilogue="relu", bias=gpu.xp.ones(4, "f4"))])
+
+
+def test_a_graph_that_cuda_refuses_to_make_leaves_the_launch_list(gpu: Any, monkeypatch: Any) -> None:
+    x = gpu.xp.ones(4, "f4")
+    plan = prepared(gpu, [loop((4, 1), {"x": x}, "y = x * 2", {"y": x})])
+    refusal = gpu.xp.cuda.runtime.CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
+
+    def refused(self: Any, mode: Any = None) -> None:
+        raise refusal
+
+    monkeypatch.setattr(type(plan.stream), "begin_capture", refused)
+    for _ in range(4):
+        plan.replay()
+    assert "1 launches one by one, since no graph could be made" in str(plan)
+    assert "StreamCapture" in plan.refused
+    assert x.get().tolist() == [16.0] * 4
+
+
+def test_an_argument_that_is_written_in_place_is_written(gpu: Any) -> None:
+    @gf.compile
+    def step(x: Any) -> Any:
+        x[0] = x[1] * 2
+        return x.sum()
+
+    for n in range(4):
+        x = gf.tensor(np.array([0.0, n + 1.0], "f4"), device="cuda")
+        total = step(x)
+        assert x.numpy().tolist() == [2 * (n + 1), n + 1]
+        assert float(total.item()) == 3 * (n + 1)

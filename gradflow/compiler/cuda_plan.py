@@ -49,6 +49,16 @@ class CudaPlan:
         """How many kernels, products and fills the works are; what CuPy launches for a reference is counted as one."""
         return sum(step.launches for step in self.steps)
 
+    def __str__(self) -> str:
+        """How it is run, in words."""
+        if self.refused:
+            return f"{self.launches} launches one by one, since no graph could be made: {self.refused}"
+        if not self._graphs:
+            return f"{self.launches} launches, not captured yet"
+        graphs = len(self._graphs) - len(self.hosted)
+        why = "".join(f"; {name} in none of them ({reason})" for name, reason in self.hosted)
+        return f"{self.launches} launches in {graphs} CUDA graph{'s' * (graphs != 1)}{why}"
+
     def launch_list(self) -> None:
         """Do the works without a graph, one prepared launch after another."""
         with self._ordered(), self._ours():
@@ -65,7 +75,7 @@ class CudaPlan:
         if not self._graphs:
             try:
                 self.capture()
-            except DeviceError as error:
+            except (DeviceError, RuntimeError) as error:
                 self.refused = str(error)
                 return self.replay()
         self.run()

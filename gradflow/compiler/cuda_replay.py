@@ -44,6 +44,8 @@ class CudaReplay:
             for storage, place in layout.places.items():
                 self._memory[storage] = arena.data + place
             self._inputs = [self.array(value) for value in program.inputs]
+            written = {value.storage for work in works for value in work.writes}
+            self._changed = [i for i, value in enumerate(program.inputs) if value.storage in written]
             self._seeds = [self.array(each.seed) for each in program.pullbacks]
             self._initials = [
                 (storage.array, storage.initial)
@@ -51,6 +53,10 @@ class CudaReplay:
                 if storage.origin == CONSTANT and storage.initial is not None
             ]
             self._phases = [CudaPlan(self._backend, self._queued(each), device) for each in phases(works)]
+
+    def __str__(self) -> str:
+        """How its phases are run, in words."""
+        return ", then ".join(map(str, self._phases))
 
     def run(self, arrays: Sequence[Any]) -> None:
         """Queue the works, given the arguments' arrays: of the shapes, dtypes and strides of the program's inputs."""
@@ -60,6 +66,8 @@ class CudaReplay:
             for array, initial in self._initials:
                 array[...] = initial
             self._phases[0].replay()
+            for number in self._changed:
+                self._put(arrays[number], self._inputs[number])
 
     def pull(self, pullback: Pullback, g: Any) -> None:
         """Queue the works of ``pullback``, given the gradient ``g`` of its result."""
@@ -70,7 +78,11 @@ class CudaReplay:
 
     def _put(self, here: Any, array: Any) -> None:
         if isinstance(array, self._xp.ndarray):
-            if array.data.ptr != here.data.ptr:
+            if array.data.ptr == here.data.ptr:
+                return
+            if here.flags.c_contiguous and array.flags.c_contiguous and array.dtype == here.dtype:
+                here.data.copy_from_device_async(array.data, here.nbytes)  # a third of the host's time for here[...]
+            else:
                 here[...] = array
         else:
             here.set(array)

@@ -113,7 +113,7 @@ from gradflow.ops.trigonometric import (
 from gradflow.tensor import Tensor, tensor
 
 if _TYPE_CHECKING:
-    from gradflow import cuda, data, nn, optim, serialize, testing, train
+    from gradflow import cuda, data, linalg, nn, optim, serialize, testing, train
     from gradflow.backend.native.threads import get_num_threads, set_num_threads
     from gradflow.compiler import compile
     from gradflow.explanation import explain
@@ -122,6 +122,7 @@ if _TYPE_CHECKING:
     from gradflow.ops.gelu import gelu
     from gradflow.ops.generator import manual_seed
     from gradflow.ops.join import concat, split, stack
+    from gradflow.ops.matrix_product import kron
     from gradflow.ops.ranges import arange, eye, linspace
     from gradflow.profiling import profile
 
@@ -204,9 +205,11 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "kron",
     "leaky_relu",
     "less",
     "less_equal",
+    "linalg",
     "linear",
     "linspace",
     "log",
@@ -309,6 +312,8 @@ _LATER = {
     "eye": "gradflow.ops.ranges:eye",
     "gelu": "gradflow.ops.gelu:gelu",
     "get_num_threads": "gradflow.backend.native.threads:get_num_threads",
+    "kron": "gradflow.ops.matrix_product:kron",
+    "linalg": "gradflow.linalg",
     "linspace": "gradflow.ops.ranges:linspace",
     "manual_seed": "gradflow.ops.generator:manual_seed",
     "nn": "gradflow.nn",

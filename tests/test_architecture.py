@@ -24,6 +24,7 @@ LAYERS = """
     backend
     mode determinism mutations site tensor slot tape dispatch
     ops
+    linalg special
     transforms nn optim serialize data
     compiler
     cuda profiling explanation train testing

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from gradflow.testing.simulated import arrangement, creation, elementwise, indexing, linalg, ordering, reduction
+from gradflow.testing.simulated import arrangement, creation, elementwise, indexing, linalg, ordering, reduction, solver
 from gradflow.testing.simulated.array import Array
 from gradflow.testing.simulated.cuda import Cuda, bound
 from gradflow.testing.simulated.elementwise import UFUNCS, Ufunc
@@ -57,6 +58,7 @@ class Cupy:
         module = bound(RawModule, self.machine, "RawModule", _kernel=kernel)
         kernel._module = module
         self.RawModule, self.RawKernel = module, kernel
+        self.linalg = SimpleNamespace(**{name: partial(each, self) for name, each in solver.FUNCTIONS.items()})
         self._pool = self.cuda.MemoryPool()
         self._pool._pools = {each.number: each.pool for each in self.machine.processors}
 

@@ -1,0 +1,138 @@
+"""Systems of equations with triangular matrices, and the decomposition of definite matrices into two of these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradflow.dispatch import apply
+from gradflow.errors import ArgumentError
+from gradflow.op import Op
+from gradflow.ops.diagonal import tril, triu
+from gradflow.ops.matrix import (
+    DEFINITE,
+    DEFINITES,
+    EMPTY,
+    by_lapack,
+    multiplied,
+    square,
+    with_columns,
+)
+from gradflow.ops.shape import swapaxes
+from gradflow.ops.solve import system
+from gradflow.samples import Real, sample
+from gradflow.shapes import broadcast
+from gradflow.tensor import Tensor, TensorLike
+
+BLOCK = 64  # rows that are solved at once; all else is matrix products
+
+
+def solve_triangular(
+    a: TensorLike, b: TensorLike, trans: int | str = 0, lower: bool = False, unit_diagonal: bool = False
+) -> Tensor:
+    """The ``x`` with ``a @ x == b`` for triangular ``a`` (..., n, n), and ``b`` (n,) or (..., n, k); stacks broadcast.
+
+    The other triangle of ``a`` is not looked at, nor is the diagonal if ``unit_diagonal`` says that it is 1. ``trans``
+    is 0 or "N", or for the transposed matrix 1 or "T". SciPy's arguments. By substitution, a block of rows at a time.
+    Raises ShapeError for sizes that do not fit, ArgumentError for another ``trans``, LinAlgError for a 0 on the
+    diagonal (on a GPU the result is not finite instead).
+
+    >>> import gradflow as gf
+    >>> gf.linalg.solve_triangular(gf.tensor([[2.0, 0.0], [1.0, 4.0]]), gf.tensor([2.0, 9.0]), lower=True)
+    tensor([1., 2.])
+    """
+    if trans not in (0, 1, "N", "T"):
+        raise ArgumentError(f"solve_triangular: trans is {trans!r}; it must be 0, 1, 'N' or 'T'")
+    turned = trans in (1, "T")
+
+    def solved(a: Tensor, b: Tensor) -> Tensor:
+        return apply(_solve_triangular, a, b, lower=bool(lower), transposed=turned, unit=bool(unit_diagonal))
+
+    return with_columns(solved, a, b)
+
+
+def _substituted(xp: Any, a: Any, b: Any, lower: bool) -> Any:
+    """Halves first: the unknowns that depend on no other, then with them the others."""
+    size = a.shape[-1]
+    if size <= BLOCK:
+        return xp.linalg.solve(a, b)
+    half = size // 2
+    first, second = (slice(half), slice(half, None)) if lower else (slice(half, None), slice(half))
+    x = _substituted(xp, a[..., first, first], b[..., first, :], lower)
+    rest = b[..., second, :] - xp.matmul(a[..., second, first], x)
+    y = _substituted(xp, a[..., second, second], rest, lower)
+    return xp.concatenate([x, y] if lower else [y, x], axis=-2)
+
+
+@by_lapack("solve_triangular", "a matrix is singular: there is a 0 on its diagonal")
+def _solve_triangular_forward(xp: Any, a: Any, b: Any, *, lower: bool, transposed: bool, unit: bool) -> Any:
+    batch = broadcast("solve_triangular", a.shape[:-2], b.shape[:-2])
+    a, b = (xp.broadcast_to(each, (*batch, *each.shape[-2:])) for each in (a, b))
+    if unit:
+        a = (xp.tril(a, -1) if lower else xp.triu(a, 1)) + xp.eye(a.shape[-1], dtype=a.dtype)
+    else:
+        a = xp.tril(a) if lower else xp.triu(a)
+    return _substituted(xp, a.swapaxes(-1, -2) if transposed else a, b, lower != transposed)
+
+
+def _solve_triangular_by_a(g: Tensor, a: Tensor, out: Tensor, lower: bool, transposed: bool, unit: bool) -> Tensor:
+    right = apply(_solve_triangular, a, g, lower=lower, transposed=not transposed, unit=unit)
+    both = multiplied(out, right, transpose_b=True) if transposed else multiplied(right, out, transpose_b=True)
+    return -(tril(both, -int(unit)) if lower else triu(both, int(unit)))
+
+
+def _solve_triangular_by_b(g: Tensor, a: Tensor, lower: bool, transposed: bool, unit: bool) -> Tensor:
+    return apply(_solve_triangular, a, g, lower=lower, transposed=not transposed, unit=unit)
+
+
+_solve_triangular: Op = Op(
+    name="solve_triangular",
+    forward=_solve_triangular_forward,
+    spec=lambda a, b, lower, transposed, unit: system("solve_triangular", a, b),
+    vjp=(_solve_triangular_by_a, _solve_triangular_by_b),
+    samples=(
+        sample(DEFINITE, Real((3, 2)), lower=True, transposed=False, unit=False),
+        sample(DEFINITE, Real((3, 2)), lower=False, transposed=True, unit=False),
+        sample(DEFINITE, Real((2, 3, 1)), lower=True, transposed=True, unit=True),
+        sample(DEFINITES, Real((3, 1, 2, 2)), lower=False, transposed=False, unit=True),
+        sample(EMPTY, Real((0, 2)), lower=True, transposed=False, unit=False),
+    ),
+)
+
+
+def cholesky(x: TensorLike, *, upper: bool = False) -> Tensor:
+    """The lower triangular ``L`` with ``L @ L.mT == x`` for symmetric positive definite ``x`` (..., n, n).
+
+    With ``upper`` it is ``U = L.mT``, and ``U.mT @ U == x``. Of a matrix that is not symmetric, its symmetric part is
+    taken, and gradients are symmetric. Gradient: Murray, "Differentiation of the Cholesky decomposition" (2016).
+    Raises ShapeError unless the matrices are square, LinAlgError for one that is not positive definite (on a GPU that
+    would be a wait, and the result means nothing instead).
+
+    >>> import gradflow as gf
+    >>> gf.linalg.cholesky(gf.tensor([[4.0, 2.0], [2.0, 10.0]]))
+    tensor([[2., 0.],
+            [1., 3.]])
+    """
+    lower = apply(_cholesky, x)
+    return swapaxes(lower, -1, -2) if upper else lower
+
+
+@by_lapack("cholesky", "a matrix is not positive definite")
+def _cholesky_forward(xp: Any, x: Any) -> Any:
+    return xp.linalg.cholesky((x + x.swapaxes(-1, -2)) / 2)
+
+
+def _cholesky_vjp(g: Tensor, out: Tensor) -> Tensor:
+    inner = multiplied(out, tril(g), transpose_a=True)
+    inner = (tril(inner) + tril(inner, -1)) / 2  # half of the diagonal
+    left = apply(_solve_triangular, out, inner, lower=True, transposed=True, unit=False)
+    both = apply(_solve_triangular, out, swapaxes(left, -1, -2), lower=True, transposed=True, unit=False)
+    return (both + swapaxes(both, -1, -2)) / 2
+
+
+_cholesky = Op(
+    name="cholesky",
+    forward=_cholesky_forward,
+    spec=square("cholesky"),
+    vjp=(_cholesky_vjp,),
+    samples=(sample(DEFINITE), sample(DEFINITES), sample(EMPTY)),
+)

@@ -89,11 +89,8 @@ class _Conv(_Kernels):
             raise ArgumentError(f"{name}: padding_mode is one of {', '.join(PADDINGS)}; got {padding_mode!r}")
         self.stride = sizes_of(name, "stride", stride, self.rank, 1)
         self.dilation = sizes_of(name, "dilation", dilation, self.rank, 1)
-        self.padding: str | Shape = (
-            padding if isinstance(padding, str) else sizes_of(name, "padding", padding, self.rank)
-        )
-        if isinstance(padding, str):
-            padding_of(name, padding, self.kernel_size, self.stride, self.dilation)
+        self.around = padding_of(name, padding, kernel, self.stride, self.dilation)
+        self.padding = padding if isinstance(padding, str) else tuple(size for size, _ in self.around)
         self.padding_mode = padding_mode
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from gradflow.compiler.clean import cleaned, kept
 from gradflow.compiler.cost import Cost, cost
 from gradflow.compiler.cuda_patterns import supported_on, with_epilogues
 from gradflow.compiler.cuda_replay import CudaReplay
-from gradflow.compiler.facts import Facts
+from gradflow.compiler.facts import NONE, Facts
 from gradflow.compiler.fingerprint import fingerprint
 from gradflow.compiler.gradients import Gradients
 from gradflow.compiler.listing import listing
@@ -61,6 +61,7 @@ class Plan:
         self._replay = self._spare()
         self._idle: list[Replays] = [self._replay]  # those whose buffers no graph needs
         self._state = self._read_by_pullbacks()
+        self._effects = program.effects
         self._gradients = Gradients(program.effects)
         self._results = Results(self.program)
         self._written = self._places()
@@ -68,8 +69,10 @@ class Plan:
         self._lock = threading.Lock()
 
     def _works(self) -> list[Work]:
-        if self.exact or (self.device == CPU and not native.available()):
+        if self.exact:
             return [reference(call) for call in self.program.calls]
+        if self.device == CPU and not native.available():
+            return [reference(call) for call in lowering.with_cross_entropy(self.program).calls]
         works = lowering.lowered(self.program)
         return works if self.device == CPU else with_epilogues(works, self.program, supported_on(self.device))
 
@@ -96,7 +99,7 @@ class Plan:
         if self.exact:
             return "call by call, with the bits of eager code"
         if self.device != CPU:
-            return f"fused, on {self.device}, a CUDA graph"
+            return f"fused, on {self.device}: {self._replay}"
         return "fused, by LLVM" if native.available() else f"call by call, since {native.failure()}"
 
     def confirm(self, facts: Facts) -> None:
@@ -104,6 +107,8 @@ class Plan:
         if not self.verified:
             before = {id(leaf): had for leaf, had in self.facts.entry}
             facts.entry = [(leaf, had) for leaf, had in facts.entry if before.get(id(leaf)) == had]
+            still = {id(leaf) for leaf, had in facts.entry if had is NONE}
+            self._gradients = Gradients([x for x in self._effects if x.kind != "none" or id(x.leaf) not in still])
         self.verified = True
         self.facts = facts
 

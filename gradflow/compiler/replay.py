@@ -41,6 +41,7 @@ class Replay:
         self._given: list[int] = [0] * len(self._inputs)
         self._starts = [value.offset for value in self._values]  # of the first element, which need not lie lowest
         self._rebound: list[list[tuple[Any, Value]]] = [[] for _ in self._inputs]  # native programs, and their values
+        self._renewed: list[list[tuple[list[Any], int, Value]]] = [[] for _ in self._inputs]  # operands of calls
         self._views: dict[Value, Any] = {}  # arrays that stay where they are
         self._initials = [
             (storage.array, storage.initial)
@@ -59,7 +60,7 @@ class Replay:
         for number, array in enumerate(arrays):
             address = address_of(array)
             if address != given[number]:
-                self._move(number, address)
+                self._move(number, array, address)
                 moved = True
         if moved:
             self._apart.check(arrays)
@@ -72,15 +73,17 @@ class Replay:
         """Do the works of ``pullback``, given the gradient ``g`` of its result."""
         g = np.ascontiguousarray(g, pullback.seed.dtype)
         number = self._values.index(pullback.seed)
-        self._move(number, address_of(g))
+        self._move(number, g, address_of(g))
         for step in self._phases[1 + self.program.pullbacks.index(pullback)]:
             step()
 
-    def _move(self, number: int, address: int) -> None:
+    def _move(self, number: int, array: Any, address: int) -> None:
         self._given[number] = address
         start = self._addresses[self._inputs[number]] = address - self._starts[number]
         for program, value in self._rebound[number]:
             program.rebind(value, start + value.offset)
+        for operands, position, value in self._renewed[number]:
+            operands[position] = array if value is self._values[number] else self.array(value)
 
     def address(self, value: Value) -> int:
         """Where the first element of ``value`` lies now."""
@@ -131,21 +134,28 @@ class Replay:
         if isinstance(work.does, Action):
             action: Step = call.action
             return action
-        if any(value.storage.origin == INPUT for value in (*work.reads, *work.writes)):
+        if any(value.storage.origin == INPUT for value in work.writes):
             return lambda: self._reference(call)()  # noqa: PLW0108 - bound anew in each call
-        return self._reference(call)
+        operands = self._operands(call)
+        for position, x in enumerate(call.inputs):
+            if isinstance(x, Value) and x.storage.origin == INPUT:
+                self._renewed[self._inputs.index(x.storage)].append((operands, position, x))
+        return self._reference(call, operands)
 
-    def _reference(self, call: Call) -> Step:
-        """``call`` on the arrays of its values, as they are now."""
-        op = call.op
+    def _operands(self, call: Call) -> list[Any]:
+        return [self.array(x) if isinstance(x, Value) else x for x in call.inputs]
+
+    def _reference(self, call: Call, operands: list[Any] | None = None) -> Step:
+        """``call`` on ``operands``, or on the arrays of its values as they are now."""
+        op, attrs, run = call.op, call.attrs, cpu.run
         assert op is not None
-        arrays = [self.array(x) if isinstance(x, Value) else x for x in call.inputs]
+        arrays = self._operands(call) if operands is None else operands
         if call.out is None:
-            return lambda: cpu.run(op, arrays, call.attrs, None, None)
+            return lambda: run(op, arrays, attrs, None, None)
         out, spec = self.array(call.out), Spec(call.out.shape, call.out.dtype)
 
         def step() -> None:
-            result = cpu.run(op, arrays, call.attrs, out, spec)
+            result = run(op, arrays, attrs, out, spec)
             if result is not out:
                 out[...] = result
 

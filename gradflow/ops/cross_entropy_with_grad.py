@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from gradflow.dispatch import apply
+from gradflow.dtypes import accumulator
 from gradflow.errors import ShapeError
 from gradflow.launch import Launch
 from gradflow.op import Op, Spec
-from gradflow.ops.class_labels import IGNORED, label_spec
+from gradflow.ops.class_labels import IGNORED, label_spec, row_scale, usable
 from gradflow.ops.cross_entropy import _LARGE, _LOGITS, _SAMPLES, _forward, _grad_forward
 from gradflow.ops.labelled_rows import launch_gradient
+from gradflow.ops.soft_cross_entropy import exponents
 from gradflow.samples import Real, sample
 from gradflow.tensor import Tensor
 
@@ -52,11 +54,35 @@ def _with_grad_forward(
     xp: Any, gradient: Array, loss: Array, logits: Array, labels: Array, weight: Array,
     *, label_smoothing: float, ignore_index: int, reduction: str,
 ) -> None:  # fmt: skip
+    if weight is None and not label_smoothing and reduction != "none":
+        _plain_forward(xp, gradient, loss, logits, labels, ignore_index, reduction)
+        return
     attrs: dict[str, Any] = {
         "label_smoothing": label_smoothing, "ignore_index": ignore_index, "reduction": reduction
     }  # fmt: skip
     loss[...] = _forward(xp, logits, labels, weight, **attrs)
     gradient[...] = _grad_forward(xp, xp.ones(loss.shape, loss.dtype), logits, labels, weight, **attrs)
+
+
+def _plain_forward(
+    xp: Any, gradient: Array, loss: Array, logits: Array, labels: Array, ignore_index: int, reduction: str
+) -> None:
+    """The common case, with one exp for both."""
+    count, classes = logits.shape
+    labels, kept = usable(xp, "cross_entropy", labels, classes, ignore_index)
+    scale = row_scale(xp, None, kept, count, reduction)
+    z = exponents(xp, logits, accumulator(logits.dtype))
+    rows = xp.arange(count)
+    each = z[rows, labels]
+    sums = xp.exp(z, out=z).sum(axis=1)
+    xp.subtract(xp.log(sums), each, out=each)
+    z *= (scale / sums)[:, None]
+    z[rows, labels] -= scale
+    if kept is not None:
+        each *= kept
+        z[~kept] = 0
+    loss[...] = each.sum() * scale
+    gradient[...] = z
 
 
 def _with_grad_cuda(

@@ -45,11 +45,11 @@ class Program:
         self._arguments = (ctypes.c_int64 * len(words))(*words)
         self._instructions = self._table(made)
         self._blas = any(isinstance(work, Gemm) for work in works)
-        pool().prepare()
+        pool.prepare()
         if any(function.chunks > 1 for function in functions):
-            pool().start()
+            pool.start()
         self._program = (ctypes.c_int64 * 4)(
-            ctypes.addressof(self._instructions), len(functions), pool().address, self._blas
+            ctypes.addressof(self._instructions), len(functions), pool.address, self._blas
         )
         self._address = ctypes.addressof(self._program)
         self._run = runtime().run
@@ -101,7 +101,7 @@ def _functions(work: Work) -> tuple[Function, ...]:
     if isinstance(work, Function):
         return (work,)
     if isinstance(work, Gemm):
-        return (product(work, pool().threads),)
+        return (product(work, pool.threads),)
     if isinstance(work, Update):
         return tuple(function for loop in update_loops(work) for function in functions_for(loop))
     if isinstance(work, CrossEntropy):

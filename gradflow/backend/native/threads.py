@@ -110,22 +110,13 @@ def runtime() -> Runtime:
     return Runtime()
 
 
-@cache
-def pool() -> Pool:
-    """The pool of this process."""
-    created = Pool(_chosen() or _usable())
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=created.reset)
-    return created
-
-
 def get_num_threads() -> int:
-    """How many threads share the work of compiled steps and large updates on the CPU, the calling one among them."""
-    return pool().threads
+    """How many threads share the work of compiled steps on the CPU, the calling one among them."""
+    return pool.threads
 
 
 def set_num_threads(n: int) -> None:
-    """Share the work of compiled steps and large updates on the CPU among ``n`` threads, the calling one among them.
+    """Share the work of compiled steps on the CPU among ``n`` threads, the calling one among them.
 
     Without a call there are as many as $OMP_NUM_THREADS says, or else one for each processor that this process may
     use. Results are the same for any number, but for matrix products, which BLAS may round otherwise when they are
@@ -141,7 +132,7 @@ def set_num_threads(n: int) -> None:
     """
     if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= LIMIT:
         raise ArgumentError(f"set_num_threads: n is a number of threads from 1 to {LIMIT}, got {n!r}")
-    pool().resize(n)
+    pool.resize(n)
 
 
 def _chosen() -> int | None:
@@ -189,3 +180,8 @@ def _yield() -> Any:
 
 def _address(function: Any) -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+pool = Pool(_chosen() or _usable())  # of this process
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=pool.reset)

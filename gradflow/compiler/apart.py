@@ -9,6 +9,7 @@ from gradflow.backend import backend_of
 from gradflow.compiler.program import INPUT, STATE, Program
 from gradflow.errors import CompileError
 
+KNOWN = 1024  # batches whose addresses are remembered
 Place = tuple[int, int]  # the addresses between which memory lies
 
 
@@ -23,9 +24,22 @@ class Apart:
         self._inputs = [(i, x.storage) for i, x in enumerate(program.inputs) if x.storage.origin == INPUT]
         self._written = {i for i, storage in self._inputs if storage in written}
 
+        self._free = not self._written_state and not self._written
+        self._known: set[tuple[int, ...]] = set()  # addresses of arguments that were found to be apart
+
+    def check_again(self, arrays: Sequence[Any], addresses: Sequence[int]) -> None:
+        """``check``, unless ``arrays``, of the same shapes and strides each time, were found apart at ``addresses``."""
+        key = tuple(addresses)
+        if self._free or key in self._known:
+            return
+        self.check(arrays)
+        if len(self._known) >= KNOWN:
+            self._known.clear()
+        self._known.add(key)
+
     def check(self, arrays: Sequence[Any]) -> None:
         """Raise CompileError if an argument shares memory with what the step writes, or is written and shares any."""
-        if not self._written_state and not self._written:
+        if self._free:
             return
         places = [(i, storage, _place(arrays[i])) for i, storage in self._inputs]
         for i, storage, place in places:

@@ -63,7 +63,7 @@ class Replay:
                 self._move(number, array, address)
                 moved = True
         if moved:
-            self._apart.check(arrays)
+            self._apart.check_again(arrays, given[: len(arrays)])
         for array, initial in self._initials:
             array[...] = initial
         for step in self._phases[0]:

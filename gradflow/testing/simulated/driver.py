@@ -22,7 +22,7 @@ def launch_kernel(
     kernel = machine.functions.get(f)
     if kernel is None or extra:
         raise CUDARuntimeError("cudaErrorInvalidResourceHandle" if kernel is None else "cudaErrorInvalidValue")
-    sizes = kernel.sizes()
+    sizes = kernel._sizes()
     addresses = (ctypes.c_void_p * len(sizes)).from_address(kernel_params)
     arguments = [_argument(ctypes.string_at(at, size)) for at, size in zip(addresses, sizes, strict=True)]
     grid, block = (grid_dim_x, grid_dim_y, grid_dim_z), (block_dim_x, block_dim_y, block_dim_z)

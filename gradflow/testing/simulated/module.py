@@ -128,7 +128,7 @@ class RawKernel:
         self._machine.functions[id(self)] = self
         return SimpleNamespace(ptr=id(self))
 
-    def sizes(self) -> list[int]:
+    def _sizes(self) -> list[int]:
         """The bytes of each of its parameters."""
         self.compile()
         return [each.size for each in self._declared()]

@@ -7,11 +7,10 @@ import warnings
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, overload
 
-from gradflow.compiler.facts import Facts, standing
+from gradflow.compiler.facts import Entry, Facts, standing
 from gradflow.compiler.fingerprint import difference, fingerprint
 from gradflow.compiler.guards import Guards
 from gradflow.compiler.plan import Plan, Slot
-from gradflow.compiler.program import Argument, Effect
 from gradflow.compiler.signature import aliases, described, flattened, is_array, rebuilt, settings
 from gradflow.compiler.trace import Trace, tracing
 from gradflow.dispatch import observed
@@ -134,7 +133,7 @@ class Compiled:
         trace = Trace(leaves, guards, strict=not self.fallback)
         given = iter(leaves)
         args, kwargs = rebuilt((args, kwargs), lambda _: next(given), is_array)
-        entry = {id(p): (p, standing(p)) for p in (*leaves, *guards.parameters())}
+        entry = [(x, standing(x)) for x in trace.lasting.values()]
         tensors: list[Tensor] = []
         with tracing(trace):
             result = self.function(*args, **kwargs)
@@ -150,7 +149,7 @@ class Compiled:
         return result
 
     def _learn(
-        self, key: Hashable, trace: Trace, guards: Guards, entry: dict[int, Any], tensors: list[Tensor], template: Any
+        self, key: Hashable, trace: Trace, guards: Guards, entry: Entry, tensors: list[Tensor], template: Any
     ) -> None:
         """Make a plan of ``trace``, or find that there is one."""
         changed = guards.changed()
@@ -166,9 +165,7 @@ class Compiled:
                 "the rest outside the step"
             )
         program = trace.finish(tensors)
-        program.effects = [each for each in program.effects if not _nothing_new(each, entry, trace.arguments)]
-        leaves = {id(each.leaf) for each in program.effects}
-        facts = Facts(guards, trace.persistent(), {i: each for i, each in entry.items() if i in leaves})
+        facts = Facts(guards, trace.persistent(), entry)
         lines = [*fingerprint(program), ("what the step returns", repr(template))]
         plans = self.plans.setdefault(key, [])
         for plan in plans:
@@ -196,13 +193,6 @@ class Compiled:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.function, name)
-
-
-def _nothing_new(effect: Effect, entry: dict[int, Any], arguments: list[Tensor]) -> bool:
-    """Whether a leaf without a gradient had none before."""
-    leaf = arguments[effect.leaf.number] if isinstance(effect.leaf, Argument) else effect.leaf
-    had = entry.get(id(leaf))
-    return effect.kind == "none" and had is not None and had[1] == "no gradient"
 
 
 def _times(count: int) -> str:

@@ -8,21 +8,25 @@ from gradflow.compiler.guards import Guards
 from gradflow.tensor import Tensor
 
 
+NONE, SETTLED, OWN = "no gradient", "a gradient", "a gradient of its own"
+Entry = list[tuple[Tensor, str]]  # leaves, and where their gradients are
+
+
 def standing(leaf: Tensor) -> str:
     """Where the gradient of ``leaf`` is, in words."""
     if leaf.grad is None:
-        return "no gradient"
+        return NONE
     settled = leaf.grad_slot is not None and leaf.grad.data is leaf.grad_slot.tensor.data
-    return "a gradient" if settled else "a gradient of its own"
+    return SETTLED if settled else OWN
 
 
 class Facts:
     """What was true when a step was traced. ``entry`` says of leaves where their gradients were when it began."""
 
-    def __init__(self, guards: Guards, tensors: Iterable[Tensor], entry: dict[int, tuple[Tensor, str]]) -> None:
+    def __init__(self, guards: Guards, tensors: Iterable[Tensor], entry: Entry) -> None:
         self.guards = guards
         self.tensors = [(x, x.data, x.requires_grad) for x in tensors]
-        self.entry: list[tuple[Tensor, str]] = list(entry.values())
+        self.entry = entry
 
     def changed(self) -> str | None:
         """What is no longer true, in words; None if all of it is."""
@@ -32,7 +36,7 @@ class Facts:
             if x.requires_grad is not requires_grad:
                 return f"requires_grad of a tensor of shape {x.shape} is now {x.requires_grad}"
         for leaf, had in self.entry:
-            if standing(leaf) != had:
+            if leaf.grad is not None if had is NONE else standing(leaf) is not had:
                 return f"a leaf of shape {leaf.shape} has {standing(leaf)} at the start, and had {had}"
         watch = self.guards.changed()
         return None if watch is None else f"{watch.name} was {watch.was!r} and is {watch.get()!r}"

@@ -73,13 +73,9 @@ class Guards:
                 return f"requires_grad of a tensor of shape {x.shape} to {x.requires_grad}"
         return None
 
-    def parameters(self) -> Iterator[Tensor]:
-        """The parameters of its modules and optimizers."""
-        for module in self.modules:
-            yield from module.parameters()
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                yield from group["params"]
+    def leaves(self) -> Iterator[Tensor]:
+        """The leaves that it looks at, parameters of modules and optimizers above all."""
+        return (x for x, _, _ in self.tensors.values() if x.requires_grad and x.node is None)
 
     # ---- what a function looks at
 
@@ -191,6 +187,8 @@ class Guards:
         groups = optimizer.param_groups
         self.counted.append(Watch(f"the groups of {name}", functools.partial(len, groups), len(groups)))
         for i, group in enumerate(groups):
+            segments = functools.partial(getattr, group, "segments")  # another list when a state was loaded
+            self.counted.append(Watch(f"the state of {name}.param_groups[{i}]", segments, group.segments))
             for p in group["params"]:
                 self._tensor(p)
             for key, value in group.items():

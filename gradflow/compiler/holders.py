@@ -10,7 +10,7 @@ from typing import Any
 from gradflow.tape import Node
 from gradflow.tensor import Tensor
 
-ASKING = 3  # references to a tensor that are this module's own when it counts: dict's, loop's, the question's
+ASKING = 3  # references that are this module's own when it counts: the dict's, the variable's, the question's
 
 
 class Holders:
@@ -29,11 +29,13 @@ class Holders:
             if node.out is not None:
                 self._counts[id(node.out)] += 1
         views: dict[int, Any] = {}
-        for key, x in tensors.items():
+        for key in list(tensors):  # no items(), whose pairs are references too
+            x = tensors[key]
             if key in given or sys.getrefcount(x) <= held[key] + ASKING:
                 self._counts[id(x.data)] += 1
                 views[id(x.data)] = x.data
-        for key, array in views.items():
+        for key in list(views):
+            array = views[key]
             if array.base is not None and sys.getrefcount(array) <= self._counts[key] + ASKING:
                 self._counts[id(array.base)] += 1
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from gradflow.backend import backend_of
 from gradflow.compiler.apart import Apart
+from gradflow.compiler.facts import OWN, standing
 from gradflow.compiler.guards import Guards
 from gradflow.compiler.holders import Holders
 from gradflow.compiler.places import Places
@@ -36,6 +37,7 @@ from gradflow.tape import Node, _numbers, gradients
 from gradflow.tensor import Tensor, copied
 
 UNIFORM = 1 << 20  # elements up to which what is written to is copied, should it turn out to be made in the step
+PASSING = 3  # references to a leaf that are the trace's own when it looks: the dict's, the variable's, the question's
 IN_THE_TRACE = 2  # references to an array that are the trace's own when it looks: its storage's, the question's
 
 
@@ -45,6 +47,9 @@ class Trace(Observer):
     def __init__(self, arguments: list[Tensor], guards: Guards, strict: bool = True) -> None:
         self.arguments = arguments
         self.captured = guards.tensors  # by id
+        self.lasting = {id(x): x for x in guards.leaves()}  # leaves that were there before and will be
+        self.bare = {id(x) for x in arguments if x.grad is None}
+        self.foreign: dict[int, tuple[Tensor, Tensor]] = {}  # gradients from before, by id, and whose they are
         self.fixed = {id(x) for x in arguments if x.grad_slot is not None or id(x.data) in guards.arrays}
         self.began = next(_numbers)  # nodes with lower numbers were there before
         self.before: dict[int, Node] = {}  # such nodes, by id, that had not been swept when they were met
@@ -57,6 +62,8 @@ class Trace(Observer):
         self._places = Places()
         self._made: list[tuple[weakref.ref[Tensor], Call]] = []
         self.inputs = [self._argument(x) for x in arguments]
+        for x in self.lasting.values():
+            self._track(x)
 
     def _argument(self, x: Tensor) -> Value:
         known = self._places.known(x.data)
@@ -71,6 +78,8 @@ class Trace(Observer):
         """Note that gradients may flow to ``x``, if it is a leaf or was computed before the step."""
         if x.requires_grad and (x.node is None or x.node.number < self.began):
             self.leaves[id(x)] = x
+            if x.grad is not None and standing(x) is OWN and self._places.known(x.grad.data) is None:
+                self.foreign[id(x.grad)] = x.grad, x
             if x.node is not None and x.node.inputs is not None:
                 self.before[id(x.node)] = x.node
 
@@ -119,13 +128,12 @@ class Trace(Observer):
 
     def _forbid_sum(self, x: Tensor) -> None:
         """Note a problem if ``x`` is a gradient from before the step, another tensor in each call."""
-        for leaf in self.leaves.values():
-            if x is leaf.grad and (leaf.grad_slot is None or x.data is not leaf.grad_slot.tensor.data):
-                self._problem(
-                    f"gf.compile: the step reads the gradient that a leaf of shape {leaf.shape} had before, at "
-                    f"{described(caller(3))}, which lies elsewhere in each call; set it to None first, or, to add up "
-                    "gradients, give the leaf to an optimizer, which has a place for them"
-                )
+        if id(x) in self.foreign:
+            self._problem(
+                f"gf.compile: the step reads the gradient that a leaf of shape {x.shape} had before, at "
+                f"{described(caller(3))}, which lies elsewhere in each call; set it to None first, or, to add up "
+                "gradients, give the leaf to an optimizer, which has a place for them"
+            )
 
     def _problem(self, message: str) -> None:
         problem = CompileError(message)
@@ -148,6 +156,7 @@ class Trace(Observer):
 
     def pull(self, outputs: list[Tensor]) -> None:
         """Trace the backward pass of each of ``outputs`` that has one to come, as a phase of its own."""
+        self._drop_passing()
         of = [x for x in (*self.arguments, *self.leaves.values()) if x.requires_grad]
         of = list({id(x): x for x in of}.values())
         for number, x in enumerate(outputs):
@@ -159,6 +168,16 @@ class Trace(Observer):
             parts = gradients(x, of, seed, retain_graph=True, beyond=False)
             found = [None if part is None else self._places.value(part.data) for part in parts]
             self.pullbacks.append(Pullback(number, value, [self._leaf(each) for each in of], found))
+
+    def _drop_passing(self) -> None:
+        """Forget leaves that were made in the step: nobody will ask for their gradients."""
+        given = {id(x) for x in self.arguments}
+        for key in list(self.leaves):
+            leaf = self.leaves[key]
+            if key in self.lasting or key in given or leaf.grad_slot is not None:
+                continue
+            if self._places.value(leaf.data).storage.origin != STATE or sys.getrefcount(leaf) <= PASSING:
+                del self.leaves[key]
 
     def finish(self, outputs: list[Tensor]) -> Program:
         """The program, given the tensors that the step returned.
@@ -196,15 +215,21 @@ class Trace(Observer):
         for leaf in self.leaves.values():
             if x is leaf.grad and self._effect(leaf) is not None:
                 return LeftOn(self._leaf(leaf))
-        if id(x) in self.captured or (x.requires_grad and (x.node is None or x.node.number < self.began)):
+        if id(x) in self.captured or id(x) in self.leaves:
             return x
+        if x.requires_grad and x.node is None:
+            raise CompileError(
+                f"gf.compile: the step returns a leaf of shape {x.shape} that it has made and that requires grad, which "
+                "a replay would not make; return it detached, and call requires_grad_() on it outside"
+            )
         return self._places.value(x.data)
 
     def _effect(self, given: Tensor) -> Effect | None:
         grad = given.grad
         leaf = self._leaf(given)
         if grad is None:
-            return Effect(leaf, "none")
+            left = isinstance(leaf, Argument) and id(given) in self.bare
+            return None if left else Effect(leaf, "none")
         if given.grad_slot is not None and grad.data is given.grad_slot.tensor.data:
             return Effect(leaf, "slot", self._places.known(grad.data))
         known = self._places.known(grad.data)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import gradflow as gf
+from gradflow.errors import CompileError
 from gradflow.ops.generator import Generator, defaults
 from gradflow.testing import tolerance
 
@@ -24,6 +25,7 @@ class Case(NamedTuple):
     name: str
     run: Run
     raises: str | None = None  # a part of the message; None if both ways are to be equal
+    error: type[Exception] = CompileError
     replays: int = 1  # how many calls of it are replays, at least
 
 
@@ -40,11 +42,11 @@ def equal(replays: int = 1) -> Callable[[Run], Run]:
     return add
 
 
-def raises(message: str) -> Callable[[Run], Run]:
-    """The case runs as it is, and raises CompileError, with ``message`` in it, when compiled."""
+def raises(message: str, error: type[Exception] = CompileError) -> Callable[[Run], Run]:
+    """The case runs as it is, and raises ``error``, with ``message`` in it, when compiled."""
 
     def add(run: Run) -> Run:
-        CASES.append(Case(_name(run), run, raises=message))
+        CASES.append(Case(_name(run), run, raises=message, error=error))
         return run
 
     return add

@@ -11,6 +11,7 @@ from gradflow.loop import COLUMN, ELEMENT, ROW, SCALAR, TOTAL
 
 BUSY = 1056  # blocks: as many as an H100 holds at a time, of 256 threads
 LARGE = 1 << 19  # elements from which on a thread takes several vectors, whose loads are then in flight together
+WIDTH = 4  # numbers of a vector; of narrower ones there are more, and they have twice the size once they are read
 IN_FLIGHT = 4  # vectors of operands that a thread has in flight then
 
 
@@ -34,7 +35,7 @@ class Flat:
         self.parameters = Parameters(loop)
 
     def _vectors(self) -> int:
-        if self.size < LARGE or self.indexed:
+        if self.size < LARGE or self.indexed or self.width > WIDTH:
             return 1
         most = IN_FLIGHT if self.body.results(TOTAL) else 2  # a sum needs no registers for results
         return max(1, min(most, IN_FLIGHT // max(1, len(self.elements))))
@@ -53,7 +54,7 @@ class Flat:
             lines += self._summing(blocks)
         else:
             lines += self._tile("blockIdx.x")
-        return kernel(self.parameters, lines, blocks)
+        return kernel(body, self.parameters, lines, blocks)
 
     def _summing(self, blocks: int) -> list[str]:
         """All tiles, ``blocks`` at a time, and the sums."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from gradflow.backend.cuda_loops.body import Parameters
+from gradflow.backend.cuda_loops.body import Body, Parameters
 
 
 class Kernel(NamedTuple):
@@ -18,15 +18,17 @@ class Kernel(NamedTuple):
     arguments: tuple[Any, ...]
 
 
-RESIDENT = 6  # blocks of 256 threads that a multiprocessor is to hold: 40 registers for each thread
+# blocks of 256 threads that a multiprocessor is to hold: 40 registers for each thread, 64 where numbers take two
+RESIDENT = {"float": 6, "double": 4}
 
 
-def kernel(parameters: Parameters, lines: Sequence[str], blocks: int | tuple[int, ...]) -> Kernel:
+def kernel(body: Body, parameters: Parameters, lines: Sequence[str], blocks: int | tuple[int, ...]) -> Kernel:
     """The kernel that does ``lines``."""
-    body = "\n".join(indented(lines))
-    rest = f"({', '.join(parameters.declared)}) {{\n{body}\n}}\n"
+    resident = RESIDENT["double" if any(each.type == "double" for each in body.symbols.values()) else "float"]
+    inside = "\n".join(indented(lines))
+    rest = f"({', '.join(parameters.declared)}) {{\n{inside}\n}}\n"
     name = f"loop_{sha256(rest.encode()).hexdigest()[:12]}"
-    text = f'extern "C" __global__ void __launch_bounds__(THREADS, {RESIDENT})\n{name}{rest}'
+    text = f'extern "C" __global__ void __launch_bounds__(THREADS, {resident})\n{name}{rest}'
     return Kernel(name, text, blocks, tuple(parameters.arguments))
 
 

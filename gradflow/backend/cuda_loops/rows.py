@@ -12,7 +12,7 @@ from gradflow.loop import COLUMN, ELEMENT, ROW, SCALAR, TOTAL, Statement
 
 WARP = 32
 BUSY = 2112  # blocks: twice as many as an H100 holds at a time; they take the other rows, if they have to add up
-KEPT = 16  # elements of all operands together that a thread keeps, so that a row is read once
+KEPT = 64  # bytes of all operands together that a thread keeps, so that a row is read once; and as many numbers / 4
 AHEAD = 2  # vectors that a thread of longer rows has in flight
 MANY = 2048  # rows enough to fill a GPU with a warp for each
 
@@ -40,7 +40,8 @@ class Rows:
     def _team(self) -> tuple[int, int]:
         """How many threads take a row, and how many vectors each has in flight, all of its own where that is few."""
         loop = self.body.loop
-        most = max(1, KEPT // (self.width * max(1, len(self.elements))))
+        size = max([4, *(x.dtype.itemsize for _, x in (*self.elements, *self.columns))])
+        most = max(1, KEPT // (size * self.width * max(1, len(self.elements) + len(self.columns))))
         if self.vectors > WARP * most or (self.vectors > WARP and loop.rows < MANY):
             team = THREADS
         else:
@@ -66,7 +67,7 @@ class Rows:
             lines += total_lines(body, self.parameters, kind, blocks, body.loop.columns)
         else:
             lines += [f"int first = blockIdx.x * {together};", *inside]
-        return kernel(self.parameters, lines, blocks)
+        return kernel(body, self.parameters, lines, blocks)
 
     def _row(self) -> list[str]:
         """What is done for the rows of a block, from ``first``."""

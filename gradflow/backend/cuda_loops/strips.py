@@ -10,7 +10,9 @@ from gradflow.loop import COLUMN, COLUMN_SUM, ELEMENT, ROW
 
 WARP = 32
 BUSY = 1056  # blocks: as many as an H100 holds at a time
-IN_FLIGHT = 8  # vectors that a thread has in flight
+WIDTH = 4  # columns of a thread, at most
+REGISTERS = 24  # of a thread, for sums and for what is in flight
+AHEAD = 4  # rows that it reads at a time, at most
 RUN = 32  # rows that are added one by one; then their sums are, so that rounding errors stay small
 KEEP = 'asm volatile("" ::: "memory");'  # or the compiler keeps sums in registers from run to run
 LEAST = 2  # rows that are worth a thread
@@ -23,7 +25,7 @@ class Strips:
         loop = body.loop
         self.body = body
         self.wanted = body.needed(each.name for each in loop.results)
-        self.width = body.width(lambda width: loop.columns % width == 0)
+        self.width = min(WIDTH, body.width(lambda width: loop.columns % width == 0))
         self.elements = body.operands(self.wanted, ELEMENT)
         self.columns = body.operands(self.wanted, COLUMN)
         self.sums = body.results(COLUMN_SUM)
@@ -36,9 +38,16 @@ class Strips:
         down = min(most, -(-BUSY // self.across))
         self.share = -(-loop.rows // down)
         self.down = -(-loop.rows // self.share)
-        self.ahead = max(1, min(IN_FLIGHT // max(1, len(self.elements)), 4, self.share // self.depth))
-        self.ahead = 1 << (self.ahead.bit_length() - 1)
+        self.ahead = self._ahead()
         self.parameters = Parameters(loop)
+
+    def _ahead(self) -> int:
+        """How many rows a thread reads before it uses the first: a power of two, as many as registers allow."""
+        size = 2 if self.kind == "double" else 1
+        kept = self.width * (size * len(self.sums) + sum(-(-x.dtype.itemsize // 4) for _, x in self.columns))
+        row = self.width * sum(-(-x.dtype.itemsize // 4) for _, x in self.elements)
+        most = max(1, min(AHEAD, (REGISTERS - kept) // max(1, row), self.share // self.depth))
+        return 1 << (most.bit_length() - 1)
 
     def kernel(self) -> Kernel:
         """Its text, and its launch."""
@@ -68,7 +77,7 @@ class Strips:
                 f"{self.kind}* sum{i} = all{i} + threadIdx.x;",
             ]
         lines += self._each("= 0") + self._walk() + self._finish()
-        return kernel(self.parameters, lines, (self.across, self.down))
+        return kernel(body, self.parameters, lines, (self.across, self.down))
 
     def _each(self, what: str) -> list[str]:
         """Lines that do ``what`` to each of a thread's sums."""

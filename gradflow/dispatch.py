@@ -11,7 +11,7 @@ from gradflow import tape
 from gradflow.backend import backend_of
 from gradflow.backend.traced import Traced
 from gradflow.errors import ArgumentError, DeviceError, GradientError
-from gradflow.mode import mode
+from gradflow.mode import PLAIN, mode
 from gradflow.mutations import mutations
 from gradflow.op import Op, Spec
 from gradflow.tensor import SCALARS, Tensor, TensorLike, operand, tensor
@@ -143,7 +143,7 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
         out = into
     else:
         out = Tensor(backend.run(op, arrays, attrs, None, spec))
-    if tracked and mode.recording and spec is not None:
+    if tracked and mode.recording and PLAIN not in mode.silent and spec is not None:
         tape.record(op, inputs, tracked, specs, attrs, out)
     if observer is not None:
         observer.saw(op, inputs, attrs, None if spec is None else out)
@@ -173,7 +173,7 @@ def _transformed(
     for i, each in enumerate(data):
         if isinstance(each, Traced) and each.level is top and inputs[i].requires_grad:
             tracked |= 1 << i
-    if tracked and mode.recording and isinstance(out.data, Traced):
+    if tracked and mode.recording and top.number not in mode.silent and isinstance(out.data, Traced):
         tape.record(op, inputs, tracked, specs, attrs, out)
     return out
 

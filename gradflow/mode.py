@@ -8,9 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 
+PLAIN = -1
+
+
 class _Mode(threading.local):
     recording = True
     reading: Callable[[str], None] | None = None  # told of the attempt when a tensor's elements are about to be read
+    silent: frozenset[int] = (
+        frozenset()
+    )  # numbers of levels on whose tapes nothing is recorded; PLAIN is outside of all
     level: Any = None  # the innermost vmap or jvp that runs (see gradflow/transforms/level.py)
 
 

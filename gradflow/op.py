@@ -102,6 +102,7 @@ class Op:
     cuda      ``cuda(*arrays, out, **attrs)``: the Launch or Gemm that does this on a GPU, None for calls it cannot do
     jvp       forward mode, where it does not follow from the formulas (see transforms/tangent.py):
               ``jvp(tangents, inputs, out, **attrs)``, tangents None where there is none, is the tangent of ``out``
+    linear    forward mode: linear in every input that its own formula does not read, whatever the others are
     view      the result may share memory with the first input
     mutates   positions of inputs that are written in place; such an op returns nothing
     period    several updates in one call: inputs come in groups of so many, and ``mutates`` are positions in a group
@@ -119,6 +120,7 @@ class Op:
         scalar: str | Callable[..., str | None] | None = None,
         cuda: Callable[..., Work | None] | None = None,
         jvp: Callable[..., Any] | None = None,
+        linear: bool = False,
         view: bool = False,
         mutates: tuple[int, ...] = (),
         period: int | None = None,
@@ -135,6 +137,7 @@ class Op:
         self.scalar = scalar
         self.cuda = cuda
         self.jvp = jvp
+        self.linear = linear
         self.view = view
         self.mutates = mutates
         self.period = period

@@ -103,6 +103,7 @@ _einsum: Op = Op(
     forward=_einsum_forward,
     spec=_einsum_spec,
     vjp=(_einsum_by_a, _einsum_by_b),
+    linear=True,
     samples=(
         sample(Real((3, 4)), Real((4, 2)), subscripts="ij,jk->ik"),
         sample(Real((5, 3, 4)), Real((2, 5, 4)), subscripts="bij,kbj->kib"),

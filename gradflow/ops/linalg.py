@@ -125,6 +125,7 @@ _matmul = Op(
     forward=_matmul_forward,
     spec=_matmul_spec,
     vjp=(_matmul_by_a, _matmul_by_b),
+    linear=True,
     cuda=_matmul_cuda,
     samples=(
         sample(Real((3, 4)), Real((4, 2)), transpose_a=False, transpose_b=False),
@@ -197,6 +198,7 @@ _linear = Op(
     forward=_linear_forward,
     spec=_linear_spec,
     cuda=_linear_cuda,
+    linear=True,
     vjp=(
         lambda g, weight, into: apply(_matmul, g, weight, transpose_a=False, transpose_b=False, into=into),
         lambda g, x, into: apply(_matmul, g, x, transpose_a=True, transpose_b=False, into=into),

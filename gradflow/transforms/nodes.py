@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple, cast
 
-from gradflow.mode import mode
+from gradflow.backend.traced import Traced
+from gradflow.mode import PLAIN, mode, recording
 from gradflow.mutations import mutations
 from gradflow.op import Op, Saves
 from gradflow.site import caller
@@ -80,37 +82,81 @@ def variable(x: Tensor, connected: bool) -> Tensor:
     return place
 
 
+def here() -> int:
+    """The number of the innermost level."""
+    return PLAIN if mode.level is None else mode.level.number
+
+
+def recorded() -> bool:
+    """Whether operations on the innermost level are recorded."""
+    return mode.recording and here() not in mode.silent
+
+
+@contextmanager
+def differentiating() -> Iterator[None]:
+    """Record operations on the tapes of all levels until the block ends."""
+    before, mode.silent = mode.silent, frozenset()
+    try:
+        with recording(True):
+            yield
+    finally:
+        mode.silent = before
+
+
+@contextmanager
+def silent(level: int) -> Iterator[None]:
+    """Record nothing on the tape of that ``level`` until the block ends."""
+    before = mode.silent
+    mode.silent = before | {level}
+    try:
+        yield
+    finally:
+        mode.silent = before
+
+
+def wanted(x: Tensor) -> bool:
+    """Whether ``x``, or what it stands for on a level below, requires grad."""
+    return x.requires_grad or (isinstance(x.data, Traced) and wanted(x.data.value))
+
+
 def place_of(x: Tensor) -> int:
     """What the gradient of ``x`` is known by."""
     return id(x.node or x)
 
 
-def others_reached(outs: Sequence[Tensor], ends: set[int]) -> bool:
-    """Whether ``outs`` were computed from something that requires grad, besides those known by ``ends``."""
+def others_reached(outs: Sequence[Tensor], ends: set[int], began: int) -> bool:
+    """Whether ``outs`` were computed from something that requires grad, besides what is known by ``ends``.
+
+    Places of derivatives that were taken since ``began``, inside this one, are not meant.
+    """
     recorded = [out for out in outs if out.requires_grad]
     if any(out.node is None for out in recorded):
         return True
     if not recorded:
         return False
     nodes = reachable(Ends(recorded, recorded), ends)
-    if any(isinstance(node, Variable) for node in nodes):
+    if any(isinstance(node, Variable) and node.number < began for node in nodes):
         return True
     return any(isinstance(parent, Tensor) and id(parent) not in ends for node in nodes for parent in node.parents)
 
 
 def swept(
-    outs: Sequence[Tensor],
-    seeds: Sequence[Tensor],
-    ends: set[int],
-    create_graph: bool,
-    retain_graph: bool,
+    outs: Sequence[Tensor], seeds: Sequence[Tensor], ends: set[int], level: int, needed: bool, retain_graph: bool
 ) -> dict[int, Tensor]:
-    """The gradients at ``ends``, by what they are known by, of ``outs``, whose own are ``seeds``."""
+    """The gradients at ``ends``, by what they are known by, of ``outs`` on the tape of ``level``.
+
+    ``seeds`` are those of ``outs``. The sweep is recorded on the tape of ``level`` only if that is ``needed``; on the
+    levels below it is in any case, for derivatives that are taken there.
+    """
     pairs = [(out, seed) for out, seed in zip(outs, seeds, strict=True) if out.requires_grad]
     if not pairs:
         return {}
     root = Ends([out for out, _ in pairs], [seed for _, seed in pairs])
-    return Sweep(root, pairs[0][1], create_graph, retain_graph, keep=ends, end=ends).grads
+    alone = mode.level is None and not any(isinstance(seed.data, Traced) for seed in seeds)
+    create_graph = mode.recording and (needed or not alone)
+    with nullcontext() if needed else silent(level):
+        sweep = Sweep(root, pairs[0][1], create_graph, create_graph or retain_graph, keep=ends, end=ends)
+    return sweep.grads
 
 
 class Called(Passage):

@@ -2,9 +2,10 @@
 
 An op that is elementwise has diagonal Jacobians, which are their own transposes, so its gradient formula with the
 tangent in the place of the gradient is its tangent. An op whose formula for an input reads neither that input nor the
-result has a derivative that does not depend on the input, is affine in it, and maps the tangent as it maps the input
-(with zeros in the place of the other inputs that it is affine in at the same time). An op may declare its own rule,
-``jvp``. For all others the pullback, which is linear in the gradient, is transposed: that is, differentiated again.
+result has a derivative that does not depend on the input, and is affine in it. If it is so in all inputs that have a
+gradient at the same time, or says that it is ``linear``, it maps the tangent as it maps the input (with zeros in the
+place of the others). An op may declare its own rule, ``jvp``. For all others the pullback, which is linear in the
+gradient, is transposed: that is, differentiated again.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gradflow.dispatch import apply
+from gradflow.errors import ShapeError
 from gradflow.formula import COLUMN, REDUCTIONS
-from gradflow.mode import mode, recording
 from gradflow.op import Formula, Op, Spec
 from gradflow.ops.create import ones, zeros_like
 from gradflow.ops.shape import broadcast_to
-from gradflow.shapes import Shape
+from gradflow.shapes import Shape, broadcast
 from gradflow.tensor import Tensor
-from gradflow.transforms.nodes import place_of, swept, variable
+from gradflow.transforms.nodes import differentiating, here, place_of, swept, variable, wanted
 
 
 class Call(NamedTuple):
@@ -76,7 +77,10 @@ def is_elementwise(op: Op, specs: Sequence[Spec], attrs: dict[str, Any], shape: 
     text = op.scalar_for(specs, attrs)
     if text is None or any(word in text for word in (*REDUCTIONS, COLUMN)):
         return False
-    return any(spec.shape == shape for spec in specs if not spec.absent) or not shape
+    try:
+        return broadcast(op.name, *(spec.shape for spec in specs if not spec.absent)) == shape
+    except ShapeError:
+        return False
 
 
 def _is_complex(call: Call) -> bool:
@@ -115,18 +119,20 @@ def _affine_groups(op: Op, moving: list[int], count: int) -> tuple[list[tuple[li
     while left:
         group = [left[0]]
         group += [j for j in left[1:] if all(apart(i, j) for i in group)]
-        still = [j for j in range(count) if j not in group and affine(j) and all(apart(i, j) for i in group)]
-        groups.append((group, still))
+        beside = [j for j in range(count) if j not in group and affine(j) and all(apart(i, j) for i in group)]
+        if op.linear or all(j in group or j in beside or formulas[j] is None for j in range(count)):
+            groups.append((group, beside))
         left = [i for i in left if i not in group]
-    return groups, [i for i in moving if not affine(i)]
+    done = [i for group, _ in groups for i in group]
+    return groups, [i for i in moving if i not in done]
 
 
 def _affine(call: Call, group: tuple[list[int], list[int]], tangents: Sequence[Tensor | None]) -> Tensor:
-    moving, still = group
+    moving, beside = group
     inputs = list(call.inputs)
     for i in moving:
         inputs[i] = tangents[i]
-    for i in still:
+    for i in beside:
         x = inputs[i]
         inputs[i] = zeros_like(x) if isinstance(x, Tensor) else None if x is None else 0
     return apply(call.op, *inputs, **call.attrs)
@@ -134,8 +140,9 @@ def _affine(call: Call, group: tuple[list[int], list[int]], tangents: Sequence[T
 
 def _transposed(call: Call, positions: list[int], tangents: Sequence[Tensor | None]) -> Tensor | None:
     """The tangent by transposing the pullback: the gradient, in its argument, of what it gives times the tangents."""
-    out, create_graph = call.out, mode.recording
-    with recording(True):
+    out, given = call.out, [x for x in (*call.inputs, *tangents) if isinstance(x, Tensor)]
+    needed = any(map(wanted, given))
+    with differentiating():
         # what the argument is does not matter, for the pullback is linear in it
         g = variable(ones(out.shape, dtype=out.dtype, device=out.device), connected=False)
         parts, seeds = [], []
@@ -147,8 +154,8 @@ def _transposed(call: Call, positions: list[int], tangents: Sequence[Tensor | No
                 part = part if part.shape == x.shape else part.sum_to(x.shape)
                 parts.append(part if part.dtype == x.dtype else part.astype(x.dtype))
                 seeds.append(t)
-    ends = {place_of(g), place_of(out), *(place_of(x) for x in (*call.inputs, *seeds) if isinstance(x, Tensor))}
-    return swept(parts, seeds, ends, create_graph, retain_graph=True).get(place_of(g))
+    ends = {place_of(x) for x in (g, out, *given)}
+    return swept(parts, seeds, ends, here(), needed, retain_graph=True).get(place_of(g))
 
 
 def _total(parts: Sequence[Tensor | None]) -> Tensor | None:

@@ -5,6 +5,14 @@ from __future__ import annotations
 from gradflow import dtypes
 from gradflow.ops import create, lookup, random
 from gradflow.ops.activation import sigmoid, silu, softplus
+from gradflow.ops.adaptive_pools import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
 from gradflow.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
 from gradflow.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from gradflow.ops.cross_entropy import cross_entropy
@@ -12,6 +20,20 @@ from gradflow.ops.gelu import gelu
 from gradflow.ops.linalg import linear
 from gradflow.ops.nll_loss import nll_loss
 from gradflow.ops.normalize import batch_norm, layer_norm
+from gradflow.ops.pool import (
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
 from gradflow.ops.rectifier import elu, hardtanh, leaky_relu, relu, selu
 from gradflow.ops.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from gradflow.ops.softmax import log_softmax, softmax
@@ -19,6 +41,15 @@ from gradflow.ops.trigonometric import tanh
 from gradflow.tensor import Tensor, TensorLike
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
@@ -40,6 +71,15 @@ __all__ = [
     "leaky_relu",
     "linear",
     "log_softmax",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mse_loss",
     "nll_loss",
     "one_hot",

@@ -36,6 +36,12 @@ def numbers(*shape: int) -> Callable[[Device], tuple[Tensor, ...]]:
     return lambda device: (tensor(values, device=device, requires_grad=True),)
 
 
+def _corners(device: Device, *shape: int) -> Tensor:
+    """Places in planes twice as large along each dimension, all different within a plane."""
+    planes = np.broadcast_to(2 * np.arange(int(np.prod(shape[2:]))).reshape(shape[2:]), shape)
+    return tensor(planes.copy(), device=device)
+
+
 def _plain(make: Callable[[], nn.Module]) -> tuple[Make, Callable[[Device], tuple[Tensor, ...]]]:
     return lambda device: make(), lambda device: (real(device),)
 
@@ -46,6 +52,33 @@ def _loss(make: Callable[[], nn.Module], target: Callable[[Device], Tensor]) -> 
 
 # how each layer is made on a device, and what it is given
 LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
+    "AdaptiveAvgPool1d": (lambda device: nn.AdaptiveAvgPool1d(2), numbers(2, 3, 6)),
+    "AdaptiveAvgPool2d": (lambda device: nn.AdaptiveAvgPool2d(2), numbers(2, 3, 6, 5)),
+    "AdaptiveAvgPool3d": (lambda device: nn.AdaptiveAvgPool3d(2), numbers(1, 2, 4, 5, 4)),
+    "AdaptiveMaxPool1d": (lambda device: nn.AdaptiveMaxPool1d(2), numbers(2, 3, 6)),
+    "AdaptiveMaxPool2d": (lambda device: nn.AdaptiveMaxPool2d(2), numbers(2, 3, 6, 5)),
+    "AdaptiveMaxPool3d": (lambda device: nn.AdaptiveMaxPool3d(2), numbers(1, 2, 4, 5, 4)),
+    "AvgPool1d": (lambda device: nn.AvgPool1d(2), numbers(2, 3, 6)),
+    "AvgPool2d": (lambda device: nn.AvgPool2d(2), numbers(2, 3, 6, 5)),
+    "AvgPool3d": (lambda device: nn.AvgPool3d(2), numbers(1, 2, 4, 5, 4)),
+    "LPPool1d": (lambda device: nn.LPPool1d(2, 2), numbers(2, 3, 6)),
+    "LPPool2d": (lambda device: nn.LPPool2d(2, 2), numbers(2, 3, 6, 5)),
+    "LPPool3d": (lambda device: nn.LPPool3d(2, 2), numbers(1, 2, 4, 5, 4)),
+    "MaxPool1d": (lambda device: nn.MaxPool1d(2), numbers(2, 3, 6)),
+    "MaxPool2d": (lambda device: nn.MaxPool2d(2), numbers(2, 3, 6, 5)),
+    "MaxPool3d": (lambda device: nn.MaxPool3d(2), numbers(1, 2, 4, 5, 4)),
+    "MaxUnpool1d": (
+        lambda device: nn.MaxUnpool1d(2),
+        lambda device: (*numbers(2, 3, 4)(device), _corners(device, 2, 3, 4)),
+    ),
+    "MaxUnpool2d": (
+        lambda device: nn.MaxUnpool2d(2),
+        lambda device: (*numbers(2, 3, 2, 2)(device), _corners(device, 2, 3, 2, 2)),
+    ),
+    "MaxUnpool3d": (
+        lambda device: nn.MaxUnpool3d(2),
+        lambda device: (*numbers(1, 2, 2, 1, 2)(device), _corners(device, 1, 2, 2, 1, 2)),
+    ),
     "BCELoss": (lambda device: nn.BCELoss(), lambda device: (shares(device).requires_grad_(), shares(device))),
     "BCEWithLogitsLoss": _loss(nn.BCEWithLogitsLoss, shares),
     "BatchNorm1d": (lambda device: nn.BatchNorm1d(6, device=device), lambda device: (real(device),)),

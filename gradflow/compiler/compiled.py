@@ -164,6 +164,7 @@ class Compiled:
                 f"gf.compile: the step changed {switched}, which a replay would not do; write with x.copy_(...), and do "
                 "the rest outside the step"
             )
+        guards.settle()
         program = trace.finish(tensors)
         facts = Facts(guards, trace.persistent(), entry)
         lines = [*fingerprint(program), ("what the step returns", repr(template))]

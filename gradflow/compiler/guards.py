@@ -15,8 +15,9 @@ from gradflow.optim.optimizer import Optimizer
 from gradflow.tensor import Tensor
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
-DEPTH = 4  # of attributes of attributes that are looked into
-SHORT = 64  # elements of a list or dict that are compared one by one; of longer ones the length
+DEPTH = 12  # of attributes of attributes that are looked into
+SHORT = 64  # elements of a list or dict that are watched one by one; those of longer ones together
+SMALL = 4096  # elements of an array that are compared, in case that it is converted
 MISSING = object()
 
 
@@ -31,7 +32,7 @@ class Watch(NamedTuple):
         """Whether it is still what it was."""
         now = self.get()
         return now is self.was or (
-            type(now) is type(self.was) and isinstance(now, (*PLAIN, tuple)) and _same(now, self.was)
+            type(now) is type(self.was) and isinstance(now, (*PLAIN, tuple, frozenset)) and _same(now, self.was)
         )
 
 
@@ -73,9 +74,17 @@ class Guards:
                 return f"requires_grad of a tensor of shape {x.shape} to {x.requires_grad}"
         return None
 
+    def settle(self) -> None:
+        """Note how the state of optimizers is divided when the step has ended, which it may itself have changed."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                watch = Watch("the state of an optimizer", functools.partial(_segments, group), _segments(group))
+                self.counted.append(watch)
+
     def leaves(self) -> Iterator[Tensor]:
-        """The leaves that it looks at, parameters of modules and optimizers above all."""
-        return (x for x, _, _ in self.tensors.values() if x.requires_grad and x.node is None)
+        """The leaves that it looks at, parameters of modules and optimizers above all, frozen ones too."""
+        leaves = (x for x, _, _ in self.tensors.values() if x.node is None)
+        return (x for x in leaves if x.requires_grad or x.grad_slot is not None or x.grad is not None)
 
     # ---- what a function looks at
 
@@ -108,6 +117,8 @@ class Guards:
             self._watch(name, functools.partial(function.__globals__.get, name, MISSING), names, depth)
         for i, default in enumerate(function.__defaults__ or ()):
             self._object(f"default {i} of {function.__name__}", default, names, depth)
+        for name, default in (function.__kwdefaults__ or {}).items():
+            self._object(f"the default of {name} of {function.__name__}", default, names, depth)
 
     def _watch(self, name: str, get: Callable[[], Any], names: set[str], depth: int) -> None:
         value = get()
@@ -123,7 +134,7 @@ class Guards:
         if isinstance(value, Tensor):
             self._tensor(value)
         elif isinstance(value, np.ndarray):
-            self.arrays[id(value)] = value
+            self._array(name, value)
         if isinstance(value, (*PLAIN, Tensor, np.ndarray, types.ModuleType, type)) or depth < 0:
             return
         if callable(value) and not isinstance(value, Module):
@@ -137,30 +148,46 @@ class Guards:
             self._optimizer(name, value)
         elif isinstance(value, (list, tuple, dict, set)):
             self._container(name, value, names, depth)
-        elif not isinstance(value, types.FunctionType | types.MethodType) and hasattr(value, "__dict__"):
+        elif not isinstance(value, types.FunctionType | types.MethodType):
             self._attributes(name, value, names, depth)
 
     def _tensor(self, x: Tensor) -> None:
         self.tensors[id(x)] = x, x.data, x.requires_grad
         self.arrays[id(x.data)] = x.data
 
-    def _attributes(self, name: str, value: Any, names: set[str], depth: int) -> None:
-        held = vars(value)
-        for each in names & held.keys():
-            self._attribute(name, held, each, names, depth)
+    def _array(self, name: str, array: Any) -> None:
+        self.arrays[id(array)] = array
+        if array.size <= SMALL:
+            self.always.append(Watch(f"the elements of {name}", array.tobytes, array.tobytes()))
 
-    def _attribute(self, name: str, held: dict[str, Any], each: str, names: set[str], depth: int) -> None:
-        value = held[each]
-        self.always.append(Watch(f"{name}.{each}", functools.partial(held.get, each, MISSING), value))
+    def _attributes(self, name: str, value: Any, names: set[str], depth: int) -> None:
+        """Look at the attributes of an object, or a class, that are in ``names``, or that its methods mention."""
+        kinds = value.__mro__ if isinstance(value, type) else type(value).__mro__
+        shared = {key: each for kind in reversed(kinds) if not _ours(kind) for key, each in vars(kind).items()}
+        wanted, new = set(names), set(names)
+        while new:
+            codes = [_code_of(shared[each]) for each in new & shared.keys()]
+            new = {name for code in codes if code is not None for name in _names(code)} - wanted
+            wanted |= new
+        held = getattr(value, "__dict__", {})
+        for each in sorted(wanted & (shared.keys() | held.keys())):
+            if each in held and not isinstance(value, type):
+                self._attribute(name, functools.partial(held.get, each, MISSING), each, wanted, depth)
+            elif not isinstance(shared.get(each), (property, classmethod, staticmethod, types.FunctionType)):
+                self._attribute(name, functools.partial(getattr, value, each, MISSING), each, wanted, depth)
+
+    def _attribute(self, name: str, get: Callable[[], Any], each: str, names: set[str], depth: int) -> None:
+        value = get()
+        self.always.append(Watch(f"{name}.{each}", get, value))
         self._object(f"{name}.{each}", value, names, depth - 1)
 
     def _container(self, name: str, value: Any, names: set[str], depth: int) -> None:
         self.always.append(Watch(f"the length of {name}", functools.partial(len, value), len(value)))
-        if len(value) > SHORT or isinstance(value, set):
-            return
-        for key in value if isinstance(value, dict) else range(len(value)):
+        if isinstance(value, set) or (len(value) > SHORT and not isinstance(value, tuple)):
+            self.always.append(Watch(f"the elements of {name}", functools.partial(_marks, value), _marks(value)))
+        for key in value if isinstance(value, dict) else range(len(value) if not isinstance(value, set) else 0):
             each = value[key]
-            if not isinstance(value, tuple):
+            if not isinstance(value, tuple) and len(value) <= SHORT:
                 get = functools.partial(_item, value, key)
                 self.always.append(Watch(f"{name}[{key!r}]", get, each))
             self._object(f"{name}[{key!r}]", each, names, depth - 1)
@@ -171,12 +198,13 @@ class Guards:
             held = vars(each)
             prefix = f"{name}.{path}" if path else name
             for key, value in held.items():
-                if isinstance(value, (*PLAIN, tuple, Module, Tensor)):
-                    self.counted.append(Watch(f"{prefix}.{key}", functools.partial(held.get, key, MISSING), value))
-                elif isinstance(value, types.FunctionType):
+                self.counted.append(Watch(f"{prefix}.{key}", functools.partial(held.get, key, MISSING), value))
+                if isinstance(value, types.FunctionType):
                     self._function(value, 1)
-                if isinstance(value, Tensor):
+                elif isinstance(value, Tensor):
                     self._tensor(value)
+                elif not isinstance(value, Module) and not _ours(type(each)) and key != "_buffers":
+                    self._object(f"{prefix}.{key}", value, _names_in(type(each)), DEPTH)
             self.counted.append(Watch(f"the attributes of {prefix}", functools.partial(len, held), len(held)))
             forward = type(each).forward
             if isinstance(forward, types.FunctionType):
@@ -187,8 +215,6 @@ class Guards:
         groups = optimizer.param_groups
         self.counted.append(Watch(f"the groups of {name}", functools.partial(len, groups), len(groups)))
         for i, group in enumerate(groups):
-            segments = functools.partial(getattr, group, "segments")  # another list when a state was loaded
-            self.counted.append(Watch(f"the state of {name}.param_groups[{i}]", segments, group.segments))
             for p in group["params"]:
                 self._tensor(p)
             for key, value in group.items():
@@ -203,8 +229,41 @@ def _same(now: Any, was: Any) -> bool:
 
 
 def _names(function: Any) -> set[str]:
-    """All names that the code of ``function``, and of functions in it, mentions."""
-    return {name for code in _codes(function.__code__) for name in (*code.co_names, *code.co_freevars)}
+    """All names that the code of ``function``, and of functions in it, mentions; strings may be names, for getattr."""
+    names: set[str] = set()
+    for code in _codes(function.__code__):
+        names.update(code.co_names, code.co_freevars)
+        names.update(each for each in code.co_consts if isinstance(each, str) and each.isidentifier())
+    return names
+
+
+def _code_of(attribute: Any) -> Any:
+    """The function behind a method or a property of a class, None for other attributes."""
+    for name in ("fget", "__func__", "func"):  # of a property, a static or class method, a cached property
+        attribute = getattr(attribute, name, attribute)
+    return attribute if isinstance(attribute, types.FunctionType) else None
+
+
+def _names_in(kind: type) -> set[str]:
+    """All names that methods of ``kind`` mention."""
+    functions = [_code_of(each) for base in kind.__mro__ if not _ours(base) for each in vars(base).values()]
+    return {name for function in functions if function is not None for name in _names(function)}
+
+
+def _ours(kind: type) -> bool:
+    """Whether a class is not the user's own."""
+    return kind.__module__.partition(".")[0] in ("gradflow", "builtins", "numpy", "typing", "abc")
+
+
+def _marks(container: Any) -> Any:
+    """What tells the elements of a container from others: values of plain ones, the identities of others."""
+    pairs = container.items() if isinstance(container, dict) else ((0, each) for each in container)
+    marks = [(key, each if isinstance(each, PLAIN) else id(each)) for key, each in pairs]
+    return frozenset(each for _, each in marks) if isinstance(container, set) else tuple(marks)
+
+
+def _segments(group: Any) -> tuple[Any, ...]:
+    return tuple(group.segments)
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -62,6 +62,7 @@ class Trace(Observer):
         self._places = Places()
         self._made: list[tuple[weakref.ref[Tensor], Call]] = []
         self.inputs = [self._argument(x) for x in arguments]
+        self.leaves |= self.lasting
         for x in self.lasting.values():
             self._track(x)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gradflow import dtypes
+from gradflow.changes import changes
 from gradflow.device import Device
 from gradflow.errors import ArgumentError, StateKeyError
 from gradflow.mode import enable_grad, recording
@@ -106,6 +107,7 @@ class Optimizer:
             pieces = segment.split(have)
             at = group.segments.index(segment)
             group.segments[at : at + 1] = pieces
+            changes.count += 1
             due += [piece for piece in pieces if piece.run.parameters[0].grad is not None]
         return due
 

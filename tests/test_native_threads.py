@@ -40,10 +40,10 @@ def test_programs_in_two_python_threads_do_not_mix():
 
     def work():
         counts = np.zeros(50, np.int64)
-        program = native.Program([count_chunks(counts, rounds=50), count_chunks(counts, rounds=5)], address_of)
-        for _ in range(1500):
+        program = native.Program([count_chunks(counts, rounds=3000), count_chunks(counts, rounds=30)] * 5, address_of)
+        for _ in range(100):
             program.run()
-        if not (counts == 3000).all():
+        if not (counts == 1000).all():
             failures.append(counts)
 
     running = [threading.Thread(target=work) for _ in range(3)]

@@ -16,10 +16,13 @@ from gradflow.ops.adaptive_pools import (
 from gradflow.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
 from gradflow.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from gradflow.ops.cross_entropy import cross_entropy
+from gradflow.ops.fold import fold, unfold
 from gradflow.ops.gelu import gelu
+from gradflow.ops.interpolate import interpolate
 from gradflow.ops.linalg import linear
 from gradflow.ops.nll_loss import nll_loss
 from gradflow.ops.normalize import batch_norm, layer_norm
+from gradflow.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
 from gradflow.ops.pool import (
     avg_pool1d,
     avg_pool2d,
@@ -63,9 +66,11 @@ __all__ = [
     "dropout",
     "elu",
     "embedding",
+    "fold",
     "gelu",
     "hardtanh",
     "huber_loss",
+    "interpolate",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
@@ -83,6 +88,8 @@ __all__ = [
     "mse_loss",
     "nll_loss",
     "one_hot",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "relu",
     "selu",
     "sigmoid",
@@ -91,6 +98,7 @@ __all__ = [
     "softmax",
     "softplus",
     "tanh",
+    "unfold",
 ]
 
 

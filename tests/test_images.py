@@ -1,0 +1,108 @@
+"""Windows as columns, pixels as channels and other sizes: values and gradients against PyTorch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gradflow as gf
+import gradflow.nn.functional as F
+from gradflow.errors import ArgumentError, ShapeError
+from oracles import against_torch, assert_close
+
+
+def both(torch, name):
+    return torch, getattr(F, name), getattr(torch.nn.functional, name)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"kernel_size": 2}, {"kernel_size": (3, 2), "dilation": (1, 2), "padding": (1, 0), "stride": (2, 1)}],
+    ids=str,
+)
+def test_columns_of_windows_and_back_are_torchs(settings, torch, rng):
+    x = rng.standard_normal((2, 3, 7, 6))
+    against_torch(*both(torch, "unfold"), x, **settings)
+    against_torch(*both(torch, "unfold"), x[0], **settings)
+    columns = F.unfold(x, **settings).numpy()
+    against_torch(*both(torch, "fold"), columns, output_size=(7, 6), **settings)
+    against_torch(*both(torch, "fold"), columns[0], output_size=(7, 6), **settings)
+
+
+def test_folding_windows_that_do_not_overlap_undoes_unfolding(rng):
+    x = rng.standard_normal((2, 3, 6, 4))
+    np.testing.assert_array_equal(F.fold(F.unfold(x, 2, stride=2), (6, 4), 2, stride=2).numpy(), x)
+
+
+def test_pixels_are_shuffled_as_torch_does(torch, rng):
+    x = rng.standard_normal((2, 8, 3, 4))
+    against_torch(*both(torch, "pixel_shuffle"), x, upscale_factor=2)
+    against_torch(*both(torch, "pixel_unshuffle"), rng.standard_normal((2, 3, 6, 4)), downscale_factor=2)
+    np.testing.assert_array_equal(F.pixel_unshuffle(F.pixel_shuffle(x, 2), 2).numpy(), x)
+
+
+SIZES = [
+    {"size": (7, 11, 5)},
+    {"size": (2, 3, 1)},
+    {"scale_factor": 2},
+    {"scale_factor": (1.7, 0.6, 2.3)},
+    {"scale_factor": (1.7, 0.6, 2.3), "recompute_scale_factor": True},
+]
+MODES = [
+    (1, {"mode": "linear"}),
+    (1, {"mode": "linear", "align_corners": True}),
+    (2, {"mode": "bilinear"}),
+    (2, {"mode": "bilinear", "align_corners": True}),
+    (2, {"mode": "bicubic"}),
+    (2, {"mode": "bicubic", "align_corners": True}),
+    (3, {"mode": "trilinear", "align_corners": False}),
+    *((rank, {"mode": mode}) for rank in (1, 2, 3) for mode in ("nearest", "nearest-exact", "area")),
+]
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize(("rank", "how"), MODES, ids=str)
+def test_resizing_is_torchs(rank, how, sizes, torch, rng):
+    x = rng.standard_normal((2, 3, 5, 6, 4)[: rank + 2])
+    chosen = {k: v[:rank] if isinstance(v, tuple) else v for k, v in sizes.items()}
+    against_torch(*both(torch, "interpolate"), x, **chosen, **how)
+
+
+@pytest.mark.parametrize("count", [3, 10, 22, 1000])
+def test_the_nearest_element_is_torchs_for_factors_that_are_not_exact(count, torch):
+    x = np.arange(100.0).reshape(1, 1, 100)
+    for how in ({"size": count}, {"scale_factor": count / 100}):
+        theirs = torch.nn.functional.interpolate(torch.from_numpy(x), **how)
+        assert_close(F.interpolate(x, **how).numpy(), theirs.numpy())
+
+
+def test_what_is_not_finite_stays_where_it_is():
+    x = gf.tensor([[[np.inf, 1.0, 2.0, 3.0]]])
+    assert F.interpolate(x, 8, mode="linear").tolist()[0][0][4:] == [1.75, 2.25, 2.75, 3.0]
+
+
+X = np.ones((1, 4, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "call"),
+    [
+        (ShapeError, "larger than the padded", lambda: F.unfold(X, 5)),
+        (ShapeError, "multiple of 4 rows", lambda: F.fold(np.ones((3, 9)), 4, 2)),
+        (ShapeError, "and 9 windows", lambda: F.fold(np.ones((4, 8)), 4, 2)),
+        (ShapeError, "multiple of 3 . 3", lambda: F.pixel_shuffle(X, 3)),
+        (ShapeError, "multiples of 3", lambda: F.pixel_unshuffle(X, 3)),
+        (ArgumentError, "factor must be 1", lambda: F.pixel_shuffle(X, 0)),
+        (ArgumentError, "mode is one of", lambda: F.interpolate(X, 2, mode="cubic")),
+        (ArgumentError, "linear is for 1", lambda: F.interpolate(X, 2, mode="linear")),
+        (ArgumentError, "align_corners is for", lambda: F.interpolate(X, 2, align_corners=True)),
+        (ArgumentError, "give size or scale_factor", lambda: F.interpolate(X)),
+        (ArgumentError, "positive number", lambda: F.interpolate(X, scale_factor=(1.0, -1.0))),
+        (ArgumentError, "nothing would be left", lambda: F.interpolate(X, scale_factor=0.1)),
+        (ArgumentError, "not for size", lambda: F.interpolate(X, 3, recompute_scale_factor=True)),
+        (ShapeError, "1 to 3 sizes", lambda: F.interpolate(X[0, 0], 2)),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_reason(error, message, call):
+    with pytest.raises(error, match=message):
+        call()

@@ -125,6 +125,12 @@ if _TYPE_CHECKING:
     from gradflow.ops.matrix_product import kron
     from gradflow.ops.ranges import arange, eye, linspace
     from gradflow.profiling import profile
+    from gradflow.transforms.checkpoint import checkpoint
+    from gradflow.transforms.custom import custom_jvp, custom_vjp
+    from gradflow.transforms.forward import jvp
+    from gradflow.transforms.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
+    from gradflow.transforms.reverse import grad, value_and_grad, vjp
+    from gradflow.transforms.vectorized import vmap
 
 __version__ = "0.1.0"
 
@@ -155,6 +161,7 @@ __all__ = [
     "broadcast_arrays",
     "broadcast_to",
     "ceil",
+    "checkpoint",
     "clip",
     "compile",
     "concat",
@@ -163,6 +170,8 @@ __all__ = [
     "count_nonzero",
     "cuda",
     "cumsum",
+    "custom_jvp",
+    "custom_vjp",
     "data",
     "device",
     "diag",
@@ -194,9 +203,12 @@ __all__ = [
     "get_default_dtype",
     "get_float32_matmul_precision",
     "get_num_threads",
+    "grad",
     "greater",
     "greater_equal",
     "hardtanh",
+    "hessian",
+    "hvp",
     "hypot",
     "int16",
     "int32",
@@ -205,6 +217,10 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
     "kron",
     "leaky_relu",
     "less",
@@ -293,8 +309,11 @@ __all__ = [
     "uint64",
     "uint8",
     "use_deterministic_algorithms",
+    "value_and_grad",
     "var",
     "vecdot",
+    "vjp",
+    "vmap",
     "where",
     "zeros",
     "zeros_like",
@@ -326,6 +345,19 @@ _LATER = {
     "stack": "gradflow.ops.join:stack",
     "testing": "gradflow.testing",
     "train": "gradflow.train",
+    "checkpoint": "gradflow.transforms.checkpoint:checkpoint",
+    "custom_jvp": "gradflow.transforms.custom:custom_jvp",
+    "custom_vjp": "gradflow.transforms.custom:custom_vjp",
+    "grad": "gradflow.transforms.reverse:grad",
+    "hessian": "gradflow.transforms.jacobians:hessian",
+    "hvp": "gradflow.transforms.jacobians:hvp",
+    "jacfwd": "gradflow.transforms.jacobians:jacfwd",
+    "jacobian": "gradflow.transforms.jacobians:jacobian",
+    "jacrev": "gradflow.transforms.jacobians:jacrev",
+    "jvp": "gradflow.transforms.forward:jvp",
+    "value_and_grad": "gradflow.transforms.reverse:value_and_grad",
+    "vjp": "gradflow.transforms.reverse:vjp",
+    "vmap": "gradflow.transforms.vectorized:vmap",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gradflow import dtypes
+from gradflow.device import Device
 from gradflow.ops.arithmetic import where
 from gradflow.ops.ranges import arange
 from gradflow.ops.shape import broadcast_to, moveaxis, reshape
@@ -69,7 +70,7 @@ def _offsets(batch: Batch, size: int, rank: int) -> Tensor:
     return reshape(numbers, (batch.size, *(1,) * rank))
 
 
-def _device(batch: Batch) -> object:
+def _device(batch: Batch) -> Device:
     return next(x.device for x in batch.values if isinstance(x, Tensor))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gradflow import dtypes
 from gradflow.backend import backend_of
 from gradflow.backend.traced import Traced
 from gradflow.dispatch import apply
@@ -100,15 +99,11 @@ class _Pair:  # no tuple, which would be a container
 
 def _fitting(x: TensorLike, t: TensorLike) -> _Pair:
     primal = asarray(x)
-    if not dtypes.is_floating(primal.dtype):
-        raise DTypeError(
-            f"jvp: an argument is {primal.dtype}; only floating tensors have tangents, close over the rest"
-        )
+    if primal.dtype.kind not in "fc":
+        raise DTypeError(f"jvp: an argument is {primal.dtype}; only floating ones have tangents; close over it")
     tangent = t if isinstance(t, Tensor) else asarray(t, dtype=primal.dtype, device=primal.device)
     if tangent.shape != primal.shape:
-        raise ShapeError(
-            f"jvp: a tangent is {tangent.shape}, and what it belongs to {primal.shape}; they must be equal"
-        )
+        raise ShapeError(f"jvp: a tangent is {tangent.shape}, its argument {primal.shape}; they must be equal")
     if tangent.dtype != primal.dtype:
-        raise DTypeError(f"jvp: a tangent is {tangent.dtype}, and what it belongs to {primal.dtype}; use .astype")
+        raise DTypeError(f"jvp: a tangent is {tangent.dtype}, its argument {primal.dtype}; use .astype")
     return _Pair(primal, tangent)

@@ -104,6 +104,16 @@ def differentiating() -> Iterator[None]:
 
 
 @contextmanager
+def outside() -> Iterator[None]:
+    """Be outside of all levels until the block ends."""
+    before, mode.level = mode.level, None
+    try:
+        yield
+    finally:
+        mode.level = before
+
+
+@contextmanager
 def silent(level: int) -> Iterator[None]:
     """Record nothing on the tape of that ``level`` until the block ends."""
     before = mode.silent
@@ -176,6 +186,9 @@ class Called(Passage):
         self.inputs = kept  # freed by the sweep
 
     def pull(self, g: Any, slots: dict[int, Tensor]) -> Iterator[tuple[Parent, Tensor]]:
+        if self.epoch != mutations.epoch:
+            kept = [x for x in self.inputs or () if isinstance(x, Tensor)]
+            mutations.check(self.op.name, self.epoch, [x.data for x in kept])
         for parent, part in zip(self.parents, self.pullback(self.inputs, g.parts), strict=True):
             if parent is not None and part is not None:
                 yield parent, part
@@ -209,7 +222,7 @@ class Result(Passage):
 
 
 def attached(call: Called, outs: Sequence[Tensor]) -> list[Tensor]:
-    """``outs`` on the tape as the results of ``call``; those that are not floating have no gradient."""
+    """``outs`` on the tape as the results of ``call``, those of them that can have a gradient."""
     results = []
     for number, out in enumerate(outs):
         result = Tensor(out.data, out.dtype.kind in "fc")

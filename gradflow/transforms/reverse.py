@@ -7,7 +7,6 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gradflow import dtypes
 from gradflow.errors import ArgumentError, DTypeError, ShapeError
 from gradflow.mode import mode
 from gradflow.ops.create import asarray, ones_like, zeros_like
@@ -61,7 +60,7 @@ class Differentiated:
 
 def _floating(name: str, x: Any) -> Tensor:
     given = asarray(x)
-    if not dtypes.is_floating(given.dtype):
+    if given.dtype.kind not in "fc":
         raise DTypeError(
             f"{name}: an argument to differentiate by is {given.dtype}, and only floating tensors have derivatives; "
             "use .to('float32'), or leave it out of argnums"
@@ -159,7 +158,7 @@ def _value_and_grad(
     chosen = positions(name, argnums, len(args))
     done = Differentiated(name, by_arguments(f, chosen, args, kwargs), [args[i] for i in chosen], has_aux)
     shapes = [x.shape for x in done.results]
-    if shapes != [()] or not dtypes.is_floating(done.results[0].dtype):
+    if shapes != [()] or done.results[0].dtype.kind != "f":
         what = f"shape {shapes[0]}, {done.results[0].dtype}" if len(shapes) == 1 else f"{len(shapes)} tensors"
         raise ShapeError(
             f"{name}: the function must return a floating scalar, shape (), and returned {what}; reduce it with .sum() "

@@ -64,7 +64,7 @@ def tangent_of(call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
     if is_elementwise(op, call.specs, call.attrs, call.out.shape) and not _is_complex(call):
         return _total([_elementwise(call, i, tangents[i]) for i in moving])
     groups, rest = _affine_groups(op, moving, len(call.inputs))
-    parts = [_affine(call, group, tangents) for group in groups]
+    parts: list[Tensor | None] = [_affine(call, group, tangents) for group in groups]
     if rest:
         parts.append(_transposed(call, rest, tangents))
     return _total(parts)
@@ -152,6 +152,7 @@ def _transposed(call: Call, positions: list[int], tangents: Sequence[Tensor | No
             part = call.pulled(formula, g)
             if part is not None:
                 part = part if part.shape == x.shape else part.sum_to(x.shape)
+                part = part.real if part.dtype.kind == "c" != x.dtype.kind else part
                 parts.append(part if part.dtype == x.dtype else part.astype(x.dtype))
                 seeds.append(t)
     ends = {place_of(x) for x in (g, out, *given)}

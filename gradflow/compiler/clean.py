@@ -125,9 +125,9 @@ def _key(call: Call, versions: dict[Storage, int]) -> Any:
     def of(x: Any) -> Any:
         if isinstance(x, Value):
             return x.storage.number, versions.get(x.storage, 0), x.offset, x.shape, x.strides, x.dtype
-        return type(x), x
+        return type(x), repr(x)  # 1, 1.0 and True are equal, and so are 0.0 and -0.0
 
-    return call.name, tuple(map(of, call.inputs)), tuple(sorted(call.attrs.items(), key=lambda item: item[0]))
+    return call.name, tuple(map(of, call.inputs)), tuple(sorted((name, repr(x)) for name, x in call.attrs.items()))
 
 
 def _renamed(call: Call, same: dict[Storage, Value]) -> Call:

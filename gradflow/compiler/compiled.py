@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 import warnings
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, overload
@@ -41,6 +42,7 @@ class Compiled:
         self.reasons: list[str] = []  # why it was traced, each time
         self.eager: dict[Hashable, str] = {}  # signatures that are run as they are, and why
         self._held: dict[int, Any] = {}  # by their ids, the arrays that the function holds itself
+        self._tracing = threading.RLock()
         self._kinds: dict[str, str] = {}  # of the arguments of the last call that was traced
         self._retraced = 0  # how often for arguments of another kind
 
@@ -55,12 +57,13 @@ class Compiled:
                 return plan.run(leaves)
         if key in self.eager:
             return self.function(*args, **kwargs)
-        guards = Guards(self.function)
-        self._held = guards.arrays
-        leaves.clear()
-        key = self._key(args, kwargs, leaves)
-        self._note(key, args, kwargs)
-        return self._traced(key, guards, args, kwargs, leaves)
+        with self._tracing:  # of two threads one waits, and finds what the other has learned
+            guards = Guards(self.function)
+            self._held = guards.arrays
+            leaves.clear()
+            key = self._key(args, kwargs, leaves)
+            self._note(key, args, kwargs)
+            return self._traced(key, guards, args, kwargs, leaves)
 
     def _key(self, args: Any, kwargs: Any, leaves: list[Tensor]) -> Hashable:
         """The signature of a call; its tensors are added to ``leaves``."""
@@ -114,7 +117,7 @@ class Compiled:
                 "compiled anew. Give it arguments of few kinds: batches of one size (drop or pad the last), tensors in "
                 "the place of Python numbers that change",
                 RetraceWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
 
     def _reason(self, key: Hashable, kinds: dict[str, str]) -> str:
@@ -125,7 +128,7 @@ class Compiled:
                     return f"{name} is {kind}, was {self._kinds.get(name, 'absent')}"
             return "the settings, the layout of an argument or their number changed" if self.plans else "the first call"
         changed = [plan.facts.changed() for plan in self.plans[key]]
-        if None in changed:
+        if None in changed or not changed:
             return "the second call, to see whether the step does the same again"
         return str(changed[-1])
 

@@ -8,6 +8,8 @@ from gradflow.determinism import are_deterministic_algorithms_enabled, use_deter
 from gradflow.device import Device, device
 from gradflow.dtypes import bool_ as bool
 from gradflow.dtypes import (
+    complex64,
+    complex128,
     float16,
     float32,
     float64,
@@ -38,6 +40,7 @@ from gradflow.ops.arithmetic import (
 )
 from gradflow.ops.cast import astype
 from gradflow.ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal
+from gradflow.ops.conjugate import angle, complex, conj, imag, real
 from gradflow.ops.contract import dot, outer, tensordot, vecdot
 from gradflow.ops.create import asarray, from_numpy, full, full_like, ones, ones_like, zeros, zeros_like
 from gradflow.ops.diagonal import diag, diagonal, tril, triu
@@ -140,6 +143,7 @@ __all__ = [
     "abs",
     "add",
     "all",
+    "angle",
     "any",
     "arange",
     "arccos",
@@ -164,7 +168,11 @@ __all__ = [
     "checkpoint",
     "clip",
     "compile",
+    "complex",
+    "complex128",
+    "complex64",
     "concat",
+    "conj",
     "cos",
     "cosh",
     "count_nonzero",
@@ -210,6 +218,7 @@ __all__ = [
     "hessian",
     "hvp",
     "hypot",
+    "imag",
     "int16",
     "int32",
     "int64",
@@ -264,6 +273,7 @@ __all__ = [
     "profile",
     "random",
     "ravel",
+    "real",
     "reciprocal",
     "relu",
     "remainder",

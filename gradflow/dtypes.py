@@ -23,8 +23,13 @@ uint64 = np.dtype(np.uint64)
 float16 = np.dtype(np.float16)
 float32 = np.dtype(np.float32)
 float64 = np.dtype(np.float64)
+complex64 = np.dtype(np.complex64)
+complex128 = np.dtype(np.complex128)
 
-SUPPORTED = (bool_, uint8, int8, int16, uint16, int32, uint32, int64, uint64, float16, float32, float64)
+SUPPORTED = (
+    *(bool_, uint8, int8, int16, uint16, int32, uint32, int64, uint64),
+    *(float16, float32, float64, complex64, complex128),
+)
 _default = float32
 
 
@@ -61,8 +66,31 @@ def get_default_dtype() -> DType:
 
 
 def is_floating(dtype: DType) -> bool:
-    """Whether tensors of ``dtype`` can have gradients."""
+    """Whether ``dtype`` is one of real floating numbers."""
     return dtype.kind == "f"
+
+
+def is_differentiable(dtype: DType) -> bool:
+    """Whether tensors of ``dtype`` can have gradients: real and complex floating ones."""
+    return dtype.kind in "fc"
+
+
+def complex_of(dtype: DType) -> DType:
+    """The complex dtype for numbers with parts of ``dtype``: complex64 for float16 and float32, complex128 for more.
+
+    >>> complex_of(float32), complex_of(int64)
+    (dtype('complex64'), dtype('complex128'))
+    """
+    return complex64 if dtype in (float16, float32, complex64) else complex128
+
+
+def real_of(dtype: DType) -> DType:
+    """The dtype of the real part of ``dtype``: its own, unless it is complex.
+
+    >>> real_of(complex64), real_of(int64)
+    (dtype('float32'), dtype('int64'))
+    """
+    return {complex64: float32, complex128: float64}.get(dtype, dtype)
 
 
 def accumulator(dtype: DType) -> DType:
@@ -72,7 +100,7 @@ def accumulator(dtype: DType) -> DType:
 
 def tolerance(dtype: DType) -> float:
     """How far two correct implementations of an operation may differ, relative to the result's size."""
-    return {float16: 4e-3, float32: 4e-6, float64: 1e-11}.get(dtype, 0.0)
+    return {float16: 4e-3, float32: 4e-6, float64: 1e-11}.get(real_of(dtype), 0.0)
 
 
 def _names() -> str:

@@ -102,6 +102,7 @@ class Op:
     cuda      ``cuda(*arrays, out, **attrs)``: the Launch or Gemm that does this on a GPU, None for calls it cannot do
     jvp       forward mode, where it does not follow from the formulas (see transforms/tangent.py):
               ``jvp(tangents, inputs, out, **attrs)``, tangents None where there is none, is the tangent of ``out``
+    complex   it takes complex numbers, too; its formulas then conjugate (see ops/conjugate.py)
     linear    forward mode: linear in every input that its own formula does not read, whatever the others are
     view      the result may share memory with the first input
     mutates   positions of inputs that are written in place; such an op returns nothing
@@ -121,6 +122,7 @@ class Op:
         cuda: Callable[..., Work | None] | None = None,
         jvp: Callable[..., Any] | None = None,
         linear: bool = False,
+        complex: bool = False,
         view: bool = False,
         mutates: tuple[int, ...] = (),
         period: int | None = None,
@@ -129,7 +131,7 @@ class Op:
             raise TypeError(f"an op named {name!r} is declared twice")
         self.name = name
         self.forward = forward
-        self.spec = spec
+        self.spec = spec if complex else _of_reals(name, spec)
         self.vjp = vjp
         self.partials = partials
         self.samples = samples
@@ -138,6 +140,7 @@ class Op:
         self.cuda = cuda
         self.jvp = jvp
         self.linear = linear
+        self.complex = complex
         self.view = view
         self.mutates = mutates
         self.period = period
@@ -185,6 +188,19 @@ class Op:
 
     def __repr__(self) -> str:
         return f"Op({self.name})"
+
+
+def _of_reals(name: str, spec: Callable[..., Spec | None]) -> Callable[..., Spec | None]:
+    """``spec``, which refuses complex numbers."""
+
+    def checked(*specs: Spec, **attrs: Any) -> Spec | None:
+        for each in specs:
+            if each.dtype is complex or getattr(each.dtype, "kind", None) == "c":
+                kind = getattr(each.dtype, "__name__", each.dtype)
+                raise DTypeError(f"{name}: not defined for {kind}; take gf.real, gf.imag or gf.abs of it first")
+        return spec(*specs, **attrs)
+
+    return checked
 
 
 OPS: dict[str, Op] = {}

@@ -26,6 +26,8 @@ class Real(NamedTuple):
             values = rng.permutation(np.linspace(self.low, self.high, size)).reshape(self.shape)
         else:
             values = rng.uniform(self.low, self.high, self.shape)
+        if dtype.kind == "c":
+            return np.asarray(values + 1j * rng.uniform(self.low, self.high, self.shape), dtype)
         for kink in self.kinks:
             near = np.abs(values - kink) < self.gap
             values = np.where(near, kink + np.where(values >= kink, 2, -2) * self.gap, values)

@@ -7,14 +7,13 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gradflow.backend import backend_of
-from gradflow.backend.traced import Traced
-from gradflow.errors import DeviceError, GradflowError, GradientError, ShapeError
+from gradflow.errors import GradflowError, GradientError
 from gradflow.mode import mode, recording
 from gradflow.mutations import mutations
 from gradflow.op import Formula, Op, Saves, Spec
+from gradflow.seed import seed_of
 from gradflow.site import Site, caller, described
-from gradflow.tensor import Tensor, TensorLike, tensor
+from gradflow.tensor import Tensor, TensorLike
 
 READABLE = 16  # values of at most this many numbers stay with their node, so that gf.explain can show them
 _numbers = itertools.count()
@@ -63,7 +62,8 @@ class Node:
             if part.data.shape != shape:
                 part = part.sum_to(shape)
             if part.data.dtype != dtype:
-                part = part.astype(dtype)
+                from_complex = part.data.dtype.kind == "c" != getattr(dtype, "kind", "c")
+                part = (part.real if from_complex else part).astype(dtype)
             yield parent, part
 
     def _read(self) -> list[Any]:
@@ -140,6 +140,10 @@ def backward(
     ``grad``, or if an input was changed in place since; ShapeError if ``grad`` has another shape. No ``grad`` is
     changed then.
 
+    The gradient of a real result in a complex tensor ``x + iy`` is ``dL/dx + i dL/dy``, as in PyTorch: subtracting a
+    small multiple of it makes the result smaller. (It is the conjugate of JAX's, twice the Wirtinger derivative in the
+    conjugate of the tensor.) So a formula of the gradient multiplies by the conjugate of the derivative.
+
     Method: reverse accumulation (Linnainmaa 1970; Rumelhart, Hinton & Williams 1986).
 
     >>> import gradflow as gf
@@ -148,7 +152,7 @@ def backward(
     >>> x.grad
     tensor([2., 4.])
     """
-    seed = _seed(self, grad)
+    seed = seed_of(self, grad)
     if self.node is None:
         _deposit(self, seed, create_graph)
         return
@@ -173,7 +177,7 @@ def gradients(
 
     Without ``beyond``, the graph that ``wrt`` were computed by is let alone.
     """
-    seed = _seed(of, grad)
+    seed = seed_of(of, grad)
     keys = [x.node or x for x in wrt]
     keep = {id(key) for key in keys}
     if of.node is None or (not beyond and id(of.node) in keep):
@@ -254,31 +258,6 @@ def reachable(root: Node, end: set[int] | frozenset[int] = frozenset()) -> list[
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=lambda node: node.number, reverse=True)
-
-
-def _seed(of: Tensor, grad: TensorLike) -> Tensor:
-    if isinstance(of.data, Traced):
-        raise GradientError("backward: inside vmap and jvp gradients are taken by gf.grad or gf.vjp, which nest")
-    if not of.requires_grad:
-        raise GradientError(
-            "backward: this tensor does not depend on anything that requires grad; "
-            "create its inputs with requires_grad=True, and compute it outside no_grad()"
-        )
-    if grad is None:
-        if of.data.size != 1:
-            raise GradientError(
-                f"backward: a tensor of shape {of.shape} has no single gradient; reduce it with .sum() or .mean(), "
-                f"or pass grad, the gradient of the final result, of the same shape"
-            )
-        backend = backend_of(of.data)
-        with backend.on(of.device):
-            return Tensor(backend.xp.ones(of.data.shape, of.data.dtype))
-    seed = grad if isinstance(grad, Tensor) else tensor(grad, of.dtype)
-    if seed.shape != of.shape:
-        raise ShapeError(f"backward: grad has shape {seed.shape}, the tensor {of.shape}; they must be equal")
-    if type(seed.data) is not type(of.data):
-        raise DeviceError(f"backward: grad is on {seed.device}, the tensor on {of.device}; use grad.to('{of.device}')")
-    return seed if seed.dtype == of.dtype else seed.astype(of.dtype)
 
 
 def _deposit(leaf: Tensor, g: Tensor, create_graph: bool) -> None:

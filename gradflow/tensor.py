@@ -26,7 +26,7 @@ else:
     Methods = object
 
 TensorLike = Any  # a Tensor, or what gf.tensor takes: a NumPy array, a Python number, nested lists of numbers
-SCALARS = (bool, int, float)
+SCALARS = (bool, int, float, complex)
 
 
 class Tensor(Methods):
@@ -111,12 +111,11 @@ class Tensor(Methods):
         data = self.data
         return data.read(attempt) if isinstance(data, Traced) else backend_of(data).to_numpy(data)
 
-    def item(self) -> bool | int | float:
+    def item(self) -> Any:
         """The only element, as a Python number; ShapeError if there is not exactly one."""
         if self.data.size != 1:
             raise ShapeError(f"item: a tensor of shape {self.shape} has {self.size} elements; index one of them")
-        number: bool | int | float = self._read("item").item()
-        return number
+        return self._read("item").item()
 
     def tolist(self) -> Any:
         """The elements as (nested) Python lists."""
@@ -154,10 +153,20 @@ class Tensor(Methods):
         return bool(self.item())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._real_item("float"))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._real_item("int"))
+
+    def _real_item(self, attempt: str) -> bool | int | float:
+        number = self.item()
+        if isinstance(number, complex):
+            raise DTypeError(f"{attempt}: {number} is complex; take .real, .imag or abs of it first")
+        real: bool | int | float = number
+        return real
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
@@ -201,7 +210,7 @@ class Tensor(Methods):
 
 def check_differentiable(dtype: DType) -> None:
     """Raise DTypeError unless tensors of ``dtype`` can have gradients."""
-    if not dtypes.is_floating(dtype):
+    if not dtypes.is_differentiable(dtype):
         raise DTypeError(f"only floating tensors can require grad, and this one is {dtype}; use .to('float32')")
 
 
@@ -213,7 +222,8 @@ def tensor(
 ) -> Tensor:
     """A tensor of ``data``: numbers, nested lists of them, a NumPy or CuPy array (whose memory is shared) or a tensor.
 
-    Data with a dtype keeps it; Python floats become the default dtype, float32. ``dtype`` and ``device`` convert;
+    Data with a dtype keeps it; Python floats become the default dtype, float32, and Python complex
+    numbers complex64. ``dtype`` and ``device`` convert;
     without ``device``, what is on a GPU stays there, and the rest is on the CPU.
 
     Raises DTypeError for data that is not numeric, DeviceError for a device that is not there.
@@ -263,10 +273,11 @@ def _array(data: Any, wanted: DType | None) -> Any:
         array = np.asarray(data)
     except ValueError as error:
         raise ShapeError(f"tensor: the nested lists are ragged ({error})") from None
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biufc":
         raise DTypeError(f"tensor: {type(data).__name__} of {array.dtype} is not numeric data gradflow computes with")
-    if wanted is None and array.dtype == dtypes.float64 and not hasattr(data, "dtype"):
-        array = array.astype(dtypes.get_default_dtype())
+    if wanted is None and array.dtype in (dtypes.float64, dtypes.complex128) and not hasattr(data, "dtype"):
+        default = dtypes.get_default_dtype()
+        array = array.astype(default if array.dtype == dtypes.float64 else dtypes.complex_of(default))
     dtypes.as_dtype(array.dtype)
     return array
 

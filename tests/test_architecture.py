@@ -22,7 +22,7 @@ LAYERS = """
     shapes dtypes device samples launch formula loop
     op
     backend
-    mode determinism mutations site tensor slot tape dispatch
+    mode determinism mutations site tensor slot seed tape dispatch
     ops
     linalg special
     transforms nn optim serialize data

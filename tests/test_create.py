@@ -81,7 +81,8 @@ WRONG = [
     ("a", None, DTypeError, "full: the value is a number, not 'a'"),
     (None, None, DTypeError, "full: the value is a number, not None"),
     ([1.0, 2.0], None, DTypeError, "full: the value is a number"),
-    (1j, None, DTypeError, "full: the value is a number, not 1j"),
+    (1j, "float32", ArgumentError, "full: 1j is not a number that float32 can hold"),
+    (1e39j, None, ArgumentError, r"full: 1e\+39j is not a number that complex64 can hold"),
     (300, "uint8", ArgumentError, "full: 300 is not a number that uint8 can hold"),
     (-1, "uint64", ArgumentError, "full: -1 is not a number that uint64 can hold"),
     (0.5, "int64", ArgumentError, "full: 0.5 is not a number that int64 can hold"),
@@ -92,7 +93,7 @@ WRONG = [
     (1e39, None, ArgumentError, r"full: 1e\+39 is not a number that float32 can hold"),
     (10**400, "float32", ArgumentError, "is not a number that float32 can hold"),
     (10**400, None, DTypeError, "gradflow does not compute with object"),
-    (1, "complex64", DTypeError, "gradflow does not compute with complex64"),
+    (1, "longdouble", DTypeError, "gradflow does not compute with"),
     (1, "nonsense", DTypeError, "'nonsense' is not a dtype"),
 ]
 
@@ -130,8 +131,8 @@ def test_from_numpy_shares_memory_and_takes_arrays_only():
     assert x.requires_grad
     with pytest.raises(DTypeError, match=r"from_numpy: got list, not a NumPy array; use gf\.tensor"):
         gf.from_numpy([1.0])
-    with pytest.raises(DTypeError, match="complex128 is not numeric data"):
-        gf.from_numpy(np.zeros(2, complex))
+    with pytest.raises(DTypeError, match="object is not numeric data"):
+        gf.from_numpy(np.zeros(2, object))
 
 
 def test_asarray_shares_where_it_can_and_keeps_the_gradient():

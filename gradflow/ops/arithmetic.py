@@ -11,7 +11,9 @@ from gradflow.dispatch import apply
 from gradflow.dtypes import bool_, is_floating
 from gradflow.errors import ArgumentError
 from gradflow.op import Op, Spec, elementwise
+from gradflow.ops.cast import astype
 from gradflow.ops.comparison import equal, greater
+from gradflow.ops.conjugate import conjugated
 from gradflow.ops.elementwise import log
 from gradflow.samples import Boolean, Real, binary, sample, unary
 from gradflow.shapes import broadcast
@@ -35,6 +37,7 @@ _add = Op(
     vjp=(lambda g: g, lambda g: g),
     partials=("1", "1"),
     scalar="a + b",
+    complex=True,
     samples=binary(),
     workloads=(sample(Real((128, 256)), Real((128, 256))), sample(Real((256, 1024)), Real((1024,)))),
 )
@@ -57,6 +60,7 @@ _subtract = Op(
     vjp=(lambda g: g, lambda g: -g),
     partials=("1", "-1"),
     scalar="a - b",
+    complex=True,
     samples=binary(),
 )
 
@@ -75,9 +79,10 @@ _multiply = Op(
     name="multiply",
     forward=lambda xp, a, b, *, out=None: xp.multiply(a, b, out=out),
     spec=elementwise("multiply", np.multiply),
-    vjp=(lambda g, b: g * b, lambda g, a: g * a),
+    vjp=(lambda g, b: g * conjugated(b), lambda g, a: g * conjugated(a)),
     partials=("b", "a"),
     scalar="a * b",
+    complex=True,
     samples=binary(),
 )
 
@@ -96,9 +101,10 @@ _divide = Op(
     name="divide",
     forward=lambda xp, a, b, *, out=None: xp.true_divide(a, b, out=out),
     spec=elementwise("divide", np.true_divide),
-    vjp=(lambda g, b: g / b, lambda g, out, b: -g * out / b),
+    vjp=(lambda g, b: g / conjugated(b), lambda g, out, b: -g * conjugated(out) / conjugated(b)),
     partials=("1 / b", "-out / b"),
     scalar="a / b",
+    complex=True,
     samples=binary(low=0.5, high=2.0),
 )
 
@@ -125,15 +131,18 @@ def _power_forward(xp: Any, a: Any, b: Any, *, out: Any = None) -> Any:
 
 def _power_by_base(g: Tensor, a: Tensor, b: Any) -> Tensor:
     if not isinstance(b, Tensor):
-        return g * 0 if b == 0 else g * (b * power(a, b - 1))
+        return g * 0 if b == 0 else g * conjugated(b * power(a, b - 1))
     zero = b == 0  # the derivative of a**0 is 0, also where a**-1 is infinite
-    return g * where(zero, 0.0, b * power(a, where(zero, 1.0, b - 1)))
+    return g * conjugated(where(zero, 0.0, b * power(a, where(zero, 1.0, b - 1))))
 
 
 def _power_by_exponent(g: Tensor, a: Any, b: Tensor, out: Tensor) -> Tensor:
-    if not isinstance(a, Tensor) and a > 0:
-        return g * (out * math.log(a))
+    if not isinstance(a, Tensor) and not isinstance(a, complex) and a > 0:
+        return g * conjugated(out * math.log(a))
     zero = equal(a, 0)
+    if out.dtype.kind == "c":  # the derivative of 0**b is taken as 0
+        base = astype(where(zero, 1.0, a), out.dtype)  # real ones may be negative: their logarithms are complex
+        return g * where(zero, 0.0, conjugated(out * log(base)))
     at_zero = where(b >= 0, 0.0, -np.inf)
     return g * where(zero, at_zero, out * log(where(zero, 1.0, a)))
 
@@ -150,6 +159,7 @@ _power = Op(
     vjp=(_power_by_base, _power_by_exponent),
     partials=("b * a ** (b - 1)", "out * log(a)"),
     scalar=_power_scalar,
+    complex=True,
     samples=(
         *binary(low=0.5, high=2.0),
         sample(Real((3,)), 2),
@@ -176,6 +186,7 @@ _negative = Op(
     vjp=(lambda g: -g,),
     partials=("-1",),
     scalar="-x",
+    complex=True,
     samples=unary(),
 )
 
@@ -252,7 +263,7 @@ def _where_forward(xp: Any, condition: Any, a: Any, b: Any, *, out: Any = None) 
 
 
 def _where_spec(condition: Spec, a: Spec, b: Spec) -> Spec:
-    dtype = elementwise("where", np.maximum)(a, b).dtype  # maximum promotes as where does
+    dtype = elementwise("where", np.add)(a, b).dtype  # a sum promotes as where does
     return Spec(broadcast("where", condition.shape, a.shape, b.shape), dtype)
 
 
@@ -270,6 +281,7 @@ _where = Op(
         lambda g, condition: where(condition, 0.0, g),
     ),
     scalar=_where_scalar,
+    complex=True,
     samples=(
         sample(Boolean(()), Real(()), Real(())),
         sample(Boolean((3, 4)), Real((3, 4)), Real((4,))),

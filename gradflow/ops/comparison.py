@@ -17,6 +17,7 @@ def _comparison(name: str, ufunc: np.ufunc, sign: str) -> Op:
         spec=elementwise(name, ufunc),
         samples=(*binary(), sample(Integer((3, 4)), Integer((4,)))),
         scalar=f"a {sign} b",
+        complex=sign in ("==", "!="),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from gradflow.dispatch import apply
 from gradflow.errors import DTypeError, ShapeError
 from gradflow.op import Op, Spec
+from gradflow.ops.conjugate import conjugated
 from gradflow.ops.create import asarray
 from gradflow.ops.linalg import product
 from gradflow.ops.shape import moveaxis, ravel, reshape
@@ -89,12 +90,12 @@ def _einsum_spec(a: Spec, b: Spec, subscripts: str) -> Spec:
 
 def _einsum_by_a(g: Tensor, b: Tensor, subscripts: str) -> Tensor:
     labels_a, labels_b, result = terms(subscripts)
-    return apply(_einsum, g, b, subscripts=f"{result},{labels_b}->{labels_a}")
+    return apply(_einsum, g, conjugated(b), subscripts=f"{result},{labels_b}->{labels_a}")
 
 
 def _einsum_by_b(g: Tensor, a: Tensor, subscripts: str) -> Tensor:
     labels_a, labels_b, result = terms(subscripts)
-    return apply(_einsum, a, g, subscripts=f"{labels_a},{result}->{labels_b}")
+    return apply(_einsum, conjugated(a), g, subscripts=f"{labels_a},{result}->{labels_b}")
 
 
 # every label once in an operand, and each in two of the three: the operands and the result
@@ -104,6 +105,7 @@ _einsum: Op = Op(
     spec=_einsum_spec,
     vjp=(_einsum_by_a, _einsum_by_b),
     linear=True,
+    complex=True,
     samples=(
         sample(Real((3, 4)), Real((4, 2)), subscripts="ij,jk->ik"),
         sample(Real((5, 3, 4)), Real((2, 5, 4)), subscripts="bij,kbj->kib"),
@@ -171,7 +173,7 @@ def outer(a: TensorLike, b: TensorLike) -> Tensor:
 
 
 def vecdot(a: TensorLike, b: TensorLike, axis: SupportsIndex = -1) -> Tensor:
-    """The products of ``a`` and ``b`` summed along ``axis``; other dimensions broadcast.
+    """The products of the conjugate of ``a`` with ``b`` summed along ``axis``; other dimensions broadcast.
 
     Raises ShapeError if the sizes along ``axis`` differ.
 
@@ -183,6 +185,7 @@ def vecdot(a: TensorLike, b: TensorLike, axis: SupportsIndex = -1) -> Tensor:
     if a.shape[-1] != b.shape[-1]:
         raise ShapeError(f"vecdot: sizes {a.shape[-1]} and {b.shape[-1]} along axis {axis} must be equal")
     broadcast("vecdot", a.shape, b.shape)
+    a = conjugated(a)
     row, column = reshape(a, (*a.shape[:-1], 1, a.shape[-1])), reshape(b, (*b.shape, 1))
     return reshape(row @ column, broadcast("vecdot", a.shape[:-1], b.shape[:-1]))
 

@@ -20,7 +20,7 @@ from gradflow.shapes import as_shape
 from gradflow.tensor import Tensor, TensorLike, check_differentiable, tensor
 
 ShapeLike = SupportsIndex | Iterable[SupportsIndex]
-Number = bool | int | float | np.generic
+Number = bool | int | float | complex | np.generic
 
 
 def asarray(
@@ -87,7 +87,8 @@ def full(
     """
     if not isinstance(value, Number):
         raise DTypeError(f"full: the value is a number, not {value!r}; a tensor can be repeated with broadcast_to")
-    natural = dtypes.get_default_dtype() if type(value) is float else np.asarray(value).dtype
+    default = dtypes.get_default_dtype()
+    natural = {float: default, complex: dtypes.complex_of(default)}.get(type(value), np.asarray(value).dtype)
     chosen = dtypes.as_dtype(natural if dtype is None else dtype)
     sizes = as_shape("full", shape)
     if not holds(chosen, value):
@@ -103,6 +104,10 @@ def full(
 def holds(dtype: DType, value: Number) -> bool:
     """Whether ``dtype`` has a number for ``value``, exactly for integers, rounded for floats."""
     number = value.item() if isinstance(value, np.generic) else value
+    if dtype.kind == "c":
+        return all(holds(dtypes.real_of(dtype), part) for part in (complex(number).real, complex(number).imag))
+    if isinstance(number, complex):
+        return False
     if dtype.kind == "f":
         return not float(np.finfo(dtype).max) < abs(number) < math.inf
     low, high = (0, 1) if dtype == dtypes.bool_ else (np.iinfo(dtype).min, np.iinfo(dtype).max)

@@ -71,6 +71,7 @@ _tril = Op(
     forward=_triangle("tril"),
     spec=_triangle_spec("tril"),
     vjp=(tril,),
+    complex=True,
     samples=TRIANGLES,
 )
 _triu = Op(
@@ -78,6 +79,7 @@ _triu = Op(
     forward=_triangle("triu"),
     spec=_triangle_spec("triu"),
     vjp=(triu,),
+    complex=True,
     samples=TRIANGLES,
 )
 

@@ -11,8 +11,9 @@ import numpy as np
 from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError
 from gradflow.op import Op, Spec, elementwise
+from gradflow.ops.conjugate import conjugated
 from gradflow.samples import Real, Sample, sample, unary
-from gradflow.tensor import Tensor, TensorLike
+from gradflow.tensor import Tensor, TensorLike, operand
 
 
 def function(
@@ -21,6 +22,7 @@ def function(
     partial: str,
     samples: tuple[Sample, ...],
     scalar: str | None = None,
+    complex: bool = False,
 ) -> Op:
     """The op of a NumPy function of one argument; ``scalar`` is its formula where it is not one of formulas' own."""
     name = ufunc.__name__
@@ -32,18 +34,32 @@ def function(
         partials=(partial,) if partial else (),
         samples=samples,
         scalar=scalar or f"{name}(x)",
+        complex=complex,
     )
 
 
-_exp = function(np.exp, lambda g, out: g * out, "out", unary())
-_expm1 = function(np.expm1, lambda g, out: g * (out + 1), "out + 1", unary())
-_log = function(np.log, lambda g, x: g / x, "1 / x", unary(0.2, 3.0))
-_log1p = function(np.log1p, lambda g, x: g / (x + 1), "1 / (1 + x)", unary(-0.8, 2.0))
-_log2 = function(np.log2, lambda g, x: g / (x * math.log(2)), "1 / (x * log(2))", unary(0.2, 3.0))
-_log10 = function(np.log10, lambda g, x: g / (x * math.log(10)), "1 / (x * log(10))", unary(0.2, 3.0))
-_sqrt = function(np.sqrt, lambda g, out: g / (out * 2), "0.5 / out", unary(0.2, 3.0))
-_square = function(np.square, lambda g, x: g * (x * 2), "2 * x", unary(), "x * x")
-_absolute = function(np.absolute, lambda g, x: g * sign(x), "sign(x)", unary(kinks=(0.0,)), "abs(x)")
+_exp = function(np.exp, lambda g, out: g * conjugated(out), "out", unary(), complex=True)
+_expm1 = function(np.expm1, lambda g, out: g * conjugated(out + 1), "out + 1", unary(), complex=True)
+_log = function(np.log, lambda g, x: g / conjugated(x), "1 / x", unary(0.2, 3.0), complex=True)
+_log1p = function(np.log1p, lambda g, x: g / conjugated(x + 1), "1 / (1 + x)", unary(-0.8, 2.0), complex=True)
+_log2 = function(
+    np.log2, lambda g, x: g / conjugated(x * math.log(2)), "1 / (x * log(2))", unary(0.2, 3.0), complex=True
+)
+_log10 = function(
+    np.log10, lambda g, x: g / conjugated(x * math.log(10)), "1 / (x * log(10))", unary(0.2, 3.0), complex=True
+)
+_sqrt = function(np.sqrt, lambda g, out: g / conjugated(out * 2), "0.5 / out", unary(0.2, 3.0), complex=True)
+_square = function(np.square, lambda g, x: g * conjugated(x * 2), "2 * x", unary(), "x * x", complex=True)
+_absolute = Op(
+    name="absolute",
+    forward=lambda xp, x, *, out=None: xp.absolute(x, out=out),
+    spec=elementwise("absolute", np.absolute),
+    vjp=(lambda g, x: g * sign(x),),
+    partials=("sign(x)",),
+    samples=unary(kinks=(0.0,)),
+    scalar="abs(x)",
+    complex=True,
+)
 _sign = function(np.sign, None, "", unary(kinks=(0.0,)))
 
 
@@ -128,7 +144,7 @@ def square(x: TensorLike) -> Tensor:
 
 
 def abs(x: TensorLike) -> Tensor:
-    """The absolute value, elementwise; its gradient at 0 is 0.
+    """The absolute value, elementwise, real also of complex numbers; its gradient at 0 is 0.
 
     >>> import gradflow as gf
     >>> gf.abs(gf.tensor([2.0, -3.0]))
@@ -140,11 +156,18 @@ def abs(x: TensorLike) -> Tensor:
 def sign(x: TensorLike) -> Tensor:
     """-1, 0 or 1 with the sign of ``x``, elementwise; NaN at NaN. Its derivative is zero, and no gradient flows.
 
+    Of complex numbers it is ``x / abs(x)``, 0 at 0, which has a gradient, as in NumPy 2 and the array API.
+
     >>> import gradflow as gf
     >>> gf.sign(gf.tensor([2.0, 0.0, -3.0]))
     tensor([ 1.,  0., -1.])
     """
-    return apply(_sign, x)
+    given = operand(x)
+    if getattr(given, "dtype", np.dtype(type(given))).kind != "c":
+        return apply(_sign, given)
+    size = abs(given)
+    direction: Tensor = given / (size + (size == 0))
+    return direction
 
 
 def reciprocal(x: TensorLike) -> Tensor:
@@ -161,9 +184,10 @@ _reciprocal = Op(
     name="reciprocal",
     forward=lambda xp, x, *, out=None: xp.true_divide(1.0, x, out=out),
     spec=lambda x: elementwise("reciprocal", np.true_divide)(Spec((), float), x),
-    vjp=(lambda g, out: -g * square(out),),
+    vjp=(lambda g, out: -g * conjugated(square(out)),),
     partials=("-(out**2)",),
     samples=unary(0.5, 2.0),
+    complex=True,
     scalar="1 / x",
 )
 

@@ -17,6 +17,7 @@ from gradflow.launch import FAULT, LIMIT, THREADS, VECTOR, Launch, Zeroed, block
 from gradflow.op import Op, Spec
 from gradflow.ops.arithmetic import where
 from gradflow.ops.cast import _astype, astype
+from gradflow.ops.conjugate import complex, imag, real
 from gradflow.ops.shape import reshape
 from gradflow.ops.slicing import check_fits
 from gradflow.samples import Given, Integer, Real, sample
@@ -178,6 +179,8 @@ _scatter_add = Op(
 
 def scattered(x: Tensor, indices: Tensor, shape: Shape, axis: int, into: Tensor | None = None) -> Tensor:
     """Zeros of ``shape`` with the parts of ``x`` added up at ``indices`` along ``axis``."""
+    if x.dtype.kind == "c":  # CuPy adds real numbers alone
+        return complex(*(scattered(part, indices, shape, axis) for part in (real(x), imag(x))))
     deterministic = are_deterministic_algorithms_enabled()
     # the kernel takes nothing else, and CuPy would add in any order
     x, positions = _contiguous(x), _contiguous(astype(indices, dtypes.int64))
@@ -210,6 +213,7 @@ _take: Op = Op(
         None,
     ),
     cuda=lambda x, indices, *, axis, out: gathering("take", x, indices, axis, out),
+    complex=True,
     samples=(
         sample(Real((5,)), Given([2, 0, 2, 2], dtypes.int64), axis=0),
         sample(Real((5, 3)), Given([[2, 0], [2, 2]], dtypes.int64), axis=0),
@@ -286,6 +290,7 @@ _put: Op = Op(
     forward=_put_forward,
     spec=_put_spec,
     vjp=(lambda g, indices, axis: apply(_put, g, 0, indices, axis=axis), _put_by_value, None),
+    complex=True,
     samples=(
         sample(Real((5,)), Real((4,)), Given([2, 0, 2, 2], dtypes.int64), axis=0),
         sample(Real((2, 5, 3)), Real((2, 2, 1)), Given([[2, 0], [2, 2]], dtypes.int64), axis=1),

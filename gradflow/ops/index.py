@@ -166,7 +166,7 @@ def _joined(view: Tensor, path: Path) -> Tensor:
     return reshape(view, (*view.shape[: path.axis], joined, *view.shape[after:]))
 
 
-KINDS = {"b": 0, "i": 1, "u": 1, "f": 2}
+KINDS = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
 
 
 def _value(name: str, x: Tensor, value: TensorLike) -> Tensor | bool | int | float:
@@ -210,6 +210,7 @@ _setitem = Op(
     forward=_setitem_forward,
     spec=_setitem_spec,
     mutates=(0,),
+    complex=True,
     samples=(
         sample(Real((3, 4)), Real((4,)), axis=0, named=()),
         sample(Real((3, 4)), Real((3, 3)), Given([2, 0, 2], dtypes.int64), axis=1, named=(1,)),

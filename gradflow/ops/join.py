@@ -71,6 +71,7 @@ _concat = Op(
     forward=lambda xp, *arrays, axis, out=None: xp.concatenate(arrays, axis=axis, out=out),
     spec=_concat_spec,
     vjp=_concat_vjp,
+    complex=True,
     samples=(
         sample(Real((3,)), axis=0),
         sample(Real((2, 3)), Real((2, 1)), Real((2, 4)), axis=1),
@@ -107,6 +108,7 @@ _stack = Op(
     forward=lambda xp, *arrays, axis, out=None: xp.stack(arrays, axis=axis, out=out),
     spec=_stack_spec,
     vjp=lambda g, position, axis: apply(_getitem, g, index=_along(axis, position)),
+    complex=True,
     samples=(
         sample(Real(()), Real(()), axis=0),
         sample(Real((2, 3)), Real((2, 3)), Real((2, 3)), axis=1),

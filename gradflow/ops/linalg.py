@@ -12,6 +12,7 @@ from gradflow.errors import DTypeError, ShapeError
 from gradflow.launch import Gemm, computable
 from gradflow.op import Op, Spec
 from gradflow.ops import reduce
+from gradflow.ops.conjugate import conjugated
 from gradflow.ops.create import asarray
 from gradflow.ops.shape import reshape
 from gradflow.samples import Real, sample
@@ -109,12 +110,14 @@ def _matmul_cuda(a: Any, b: Any, *, transpose_a: bool, transpose_b: bool, out: A
 
 
 def _matmul_by_a(g: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool, into: Tensor | None) -> Tensor:
+    b = conjugated(b)
     if transpose_a:
         return apply(_matmul, b, g, transpose_a=transpose_b, transpose_b=True, into=into)
     return apply(_matmul, g, b, transpose_a=False, transpose_b=not transpose_b, into=into)
 
 
 def _matmul_by_b(g: Tensor, a: Tensor, transpose_a: bool, transpose_b: bool, into: Tensor | None) -> Tensor:
+    a = conjugated(a)
     if transpose_b:
         return apply(_matmul, g, a, transpose_a=True, transpose_b=transpose_a, into=into)
     return apply(_matmul, a, g, transpose_a=not transpose_a, transpose_b=False, into=into)
@@ -127,6 +130,7 @@ _matmul = Op(
     vjp=(_matmul_by_a, _matmul_by_b),
     linear=True,
     cuda=_matmul_cuda,
+    complex=True,
     samples=(
         sample(Real((3, 4)), Real((4, 2)), transpose_a=False, transpose_b=False),
         sample(Real((4, 3)), Real((4, 2)), transpose_a=True, transpose_b=False),
@@ -200,10 +204,11 @@ _linear = Op(
     cuda=_linear_cuda,
     linear=True,
     vjp=(
-        lambda g, weight, into: apply(_matmul, g, weight, transpose_a=False, transpose_b=False, into=into),
-        lambda g, x, into: apply(_matmul, g, x, transpose_a=True, transpose_b=False, into=into),
+        lambda g, weight, into: apply(_matmul, g, conjugated(weight), transpose_a=False, transpose_b=False, into=into),
+        lambda g, x, into: apply(_matmul, g, conjugated(x), transpose_a=True, transpose_b=False, into=into),
         lambda g, into: apply(reduce._sum, g, axes=(0,), keepdims=False, into=into),
     ),
+    complex=True,
     samples=(
         sample(Real((3, 4)), Real((2, 4)), Real((2,))),
         sample(Real((3, 4)), Real((2, 4)), None),

@@ -23,6 +23,7 @@ def _question(ufunc: np.ufunc, scalar: str, samples: tuple[Sample, ...]) -> Op:
         spec=elementwise(name, ufunc),
         samples=(*unary(), *samples),
         scalar=scalar,
+        complex=ufunc is not np.logical_not,  # CuPy's asks no complex numbers
     )
 
 

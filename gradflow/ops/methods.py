@@ -11,6 +11,7 @@ from gradflow.ops import (
     arithmetic,
     cast,
     comparison,
+    conjugate,
     contract,
     diagonal,
     elementwise,
@@ -132,6 +133,9 @@ class Methods:
     square = elementwise.square
     reciprocal = elementwise.reciprocal
     abs = elementwise.abs
+    conj = conjugate.conj
+    real = property(conjugate.real)
+    imag = property(conjugate.imag)
     sign = elementwise.sign
     clip = elementwise.clip
     erf = erf.erf

@@ -69,7 +69,7 @@ def _item(name: str, x: Tensor, item: Any) -> Any:
         if isinstance(item, SupportsIndex) and not isinstance(item, bool | np.bool_ | np.ndarray):
             return operator.index(item)
         item = index_array(name, item, x.device)
-    if item.dtype.kind == "f":
+    if item.dtype.kind in "fc":
         raise DTypeError(f"{name}: an index array has integers or booleans, not {item.dtype}; use .to('int64')")
     return item
 

@@ -13,14 +13,14 @@ Array = Any
 
 
 def float_dtype(*operands: Any) -> DType:
-    """The floating dtype that arrays, dtypes and Python numbers promote to together; integers become float64.
+    """The inexact dtype that arrays, dtypes and Python numbers promote to together; integers become float64.
 
     >>> float_dtype(np.zeros(2, "float16"), np.dtype("float32"), 1.0, None)
     dtype('float32')
     """
     given = [getattr(x, "dtype", x) for x in operands if x is not None and x is not type(None)]
     dtype: DType = np.result_type(*(x() if isinstance(x, type) else x for x in given))
-    return dtype if dtype.kind == "f" else float64
+    return dtype if dtype.kind in "fc" else float64
 
 
 def precision(*operands: Any) -> tuple[DType, DType]:

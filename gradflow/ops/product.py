@@ -6,6 +6,7 @@ from typing import Any
 
 from gradflow.dtypes import accumulator
 from gradflow.op import Op, Spec
+from gradflow.ops.conjugate import conjugated
 from gradflow.ops.create import ones_like
 from gradflow.ops.join import concat
 from gradflow.ops.precision import stored
@@ -51,7 +52,7 @@ def _prod_vjp(g: Tensor, x: Tensor, axes: Axes, keepdims: bool) -> Tensor:
     last = permute_dims(x, order)
     others = product_of_the_others(reshape(last, (*last.shape[: len(kept)], reduced_count(x.shape, axes))))
     others = permute_dims(reshape(others, last.shape), tuple(map(order.index, range(x.ndim))))
-    return spread(g, x.shape, axes, keepdims) * others
+    return spread(g, x.shape, axes, keepdims) * conjugated(others)
 
 
 _prod = Op(
@@ -59,6 +60,7 @@ _prod = Op(
     forward=_prod_forward,
     spec=lambda x, axes, keepdims: Spec(reduced(x.shape, axes, keepdims), accumulated(x.dtype)),
     vjp=(_prod_vjp,),
+    complex=True,
     samples=(
         *reductions(),
         sample(Real((0, 2)), axes=(0,), keepdims=False),

@@ -67,6 +67,7 @@ _roll: Op = Op(
     forward=_roll_forward,
     spec=like_first,
     vjp=(lambda g, shifts, axes: apply(_roll, g, shifts=tuple(-each for each in shifts), axes=axes),),
+    complex=True,
     samples=(
         sample(Real((7,)), shifts=(2,), axes=(0,)),
         sample(Real((3, 4)), shifts=(-1, 6), axes=(0, 1)),

@@ -121,6 +121,7 @@ _sum = Op(
     vjp=(lambda g, specs, axes, keepdims: spread(g, specs[0].shape, axes, keepdims),),
     cuda=lambda x, *, axes, keepdims, out: reduction(x, axes, False, 1, out),
     scalar=lambda x, *, axes, keepdims: "row_sum(x)" if by_rows(x, axes) else None,
+    complex=True,
     samples=(
         *reductions(),
         sample(Real((0, 2)), axes=(0,), keepdims=False),
@@ -164,6 +165,7 @@ _sum_to = Op(
     vjp=(lambda g, specs: broadcast_to(g, specs[0].shape),),
     cuda=lambda x, *, shape, out: reduction(x, _axes_to(x, shape), False, 1, out),
     scalar=_sum_to_scalar,
+    complex=True,
     samples=(
         sample(Real((3, 4)), shape=(4,)),
         sample(Real((3, 4)), shape=(3, 1)),
@@ -205,6 +207,7 @@ _mean = Op(
     ),
     cuda=lambda x, *, axes, keepdims, out: reduction(x, axes, False, reduced_count(x.shape, axes), out),
     scalar=lambda x, *, axes, keepdims: f"row_sum(x) / {x.shape[-1]}" if by_rows(x, axes) else None,
+    complex=True,
     samples=(*reductions(), sample(Real((0, 2)), axes=(1,), keepdims=False)),
     workloads=tuple(sample(Real((4096, 128)), axes=axes, keepdims=False) for axes in [(0, 1), (1,)]),
 )
@@ -216,6 +219,7 @@ def _truth(name: str) -> Op:
         name=name,
         forward=lambda xp, x, *, axes, keepdims, out=None: getattr(xp, name)(x, axis=axes, keepdims=keepdims, out=out),
         spec=lambda x, axes, keepdims: Spec(reduced(x.shape, axes, keepdims), bool_),
+        complex=True,
         samples=(*reductions(), sample(Boolean((0, 2)), axes=(0,), keepdims=False)),
     )
 
@@ -228,6 +232,7 @@ _count_nonzero = Op(
         xp.not_equal(x, 0).sum(axis=axes, keepdims=keepdims, dtype=int64), int64, out
     ),
     spec=lambda x, axes, keepdims: Spec(reduced(x.shape, axes, keepdims), int64),
+    complex=True,
     samples=(*reductions(), sample(Integer((0, 2)), axes=(0,), keepdims=False)),
 )
 

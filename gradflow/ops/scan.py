@@ -41,6 +41,7 @@ _cumsum: Op = Op(
     forward=_cumsum_forward,
     spec=lambda x, axis, reverse: Spec(x.shape, accumulated(x.dtype)),
     vjp=(lambda g, axis, reverse: apply(_cumsum, g, axis=axis, reverse=not reverse),),
+    complex=True,
     samples=(
         sample(Real((7,)), axis=0, reverse=False),
         sample(Real((3, 4)), axis=0, reverse=True),

@@ -72,6 +72,7 @@ _getitem: Op = Op(
     forward=_getitem_forward,
     spec=lambda x, index: Spec(selected(x.shape, index), x.dtype),
     vjp=(lambda g, specs, index: apply(_place, g, shape=specs[0].shape, index=index, value=0),),
+    complex=True,
     samples=(
         sample(Real(()), index=()),
         sample(Real((7,)), index=(3,)),
@@ -109,6 +110,7 @@ _place: Op = Op(
     jvp=lambda tangents, inputs, out, shape, index, value: apply(
         _place, tangents[0], shape=shape, index=index, value=0
     ),
+    complex=True,
     samples=(
         sample(Real(()), shape=(7,), index=(3,), value=0),
         sample(Real((2, 1)), shape=(3, 4), index=(Slice(None, None, -2), None, 1), value=0),
@@ -147,6 +149,7 @@ _set_slice: Op = Op(
         lambda g, index: apply(_set_slice, g, 0, index=index),
         lambda g, index: apply(_getitem, g, index=index),
     ),
+    complex=True,
     samples=(
         sample(Real((7,)), Real(()), index=(3,)),
         sample(Real((3, 4)), Real((2, 1)), index=(Slice(None, None, -2), Slice(1, 3))),

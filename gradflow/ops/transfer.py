@@ -52,5 +52,6 @@ _to_device: Op = Op(
     forward=_to_device_forward,
     spec=like_first,
     vjp=(lambda g, device, origin: apply(_to_device, g, device=origin, origin=device),),
+    complex=True,
     samples=tuple(sample(Real(shape), device=CPU, origin=CPU) for shape in [(), (3, 4), (0, 2)]),
 )

@@ -10,18 +10,23 @@ from gradflow.dispatch import apply
 from gradflow.launch import over_elements
 from gradflow.op import Op, elementwise
 from gradflow.ops.blockwise import blockwise, real
+from gradflow.ops.conjugate import conjugated
 from gradflow.ops.elementwise import function, sqrt
 from gradflow.samples import PAIRS, Real, sample, unary
 from gradflow.tensor import Tensor, TensorLike
 
-_sin = function(np.sin, lambda g, x: g * cos(x), "cos(x)", unary())
-_cos = function(np.cos, lambda g, x: -g * sin(x), "-sin(x)", unary())
-_tan = function(np.tan, lambda g, out: g * (out * out + 1), "1 + out**2", unary(-1.2, 1.2))
-_arcsin = function(np.arcsin, lambda g, x: g / sqrt(1 - x * x), "1 / sqrt(1 - x**2)", unary(-0.8, 0.8))
-_arccos = function(np.arccos, lambda g, x: -g / sqrt(1 - x * x), "-1 / sqrt(1 - x**2)", unary(-0.8, 0.8))
-_arctan = function(np.arctan, lambda g, x: g / (x * x + 1), "1 / (1 + x**2)", unary())
-_sinh = function(np.sinh, lambda g, x: g * cosh(x), "cosh(x)", unary())
-_cosh = function(np.cosh, lambda g, x: g * sinh(x), "sinh(x)", unary())
+_sin = function(np.sin, lambda g, x: g * conjugated(cos(x)), "cos(x)", unary(), complex=True)
+_cos = function(np.cos, lambda g, x: -g * conjugated(sin(x)), "-sin(x)", unary(), complex=True)
+_tan = function(np.tan, lambda g, out: g * conjugated(out * out + 1), "1 + out**2", unary(-1.2, 1.2), complex=True)
+_arcsin = function(
+    np.arcsin, lambda g, x: g / conjugated(sqrt(1 - x * x)), "1 / sqrt(1 - x**2)", unary(-0.8, 0.8), complex=True
+)
+_arccos = function(
+    np.arccos, lambda g, x: -g / conjugated(sqrt(1 - x * x)), "-1 / sqrt(1 - x**2)", unary(-0.8, 0.8), complex=True
+)
+_arctan = function(np.arctan, lambda g, x: g / conjugated(x * x + 1), "1 / (1 + x**2)", unary(), complex=True)
+_sinh = function(np.sinh, lambda g, x: g * conjugated(cosh(x)), "cosh(x)", unary(), complex=True)
+_cosh = function(np.cosh, lambda g, x: g * conjugated(sinh(x)), "sinh(x)", unary(), complex=True)
 
 
 def sin(x: TensorLike) -> Tensor:
@@ -135,7 +140,13 @@ _tanh_grad: Op = Op(
     samples=tuple(sample(Real(s), Real(s, -0.95, 0.95)) for s in [(), (7,), (3, 4), (0, 2)]),
     workloads=(sample(Real((256, 1024)), Real((256, 1024))),),
 )
-_tanh = function(np.tanh, lambda g, out: apply(_tanh_grad, g, out), "1 - out**2", unary())
+
+
+def _tanh_vjp(g: Tensor, out: Tensor) -> Tensor:
+    return apply(_tanh_grad, g, out) if out.dtype.kind != "c" else g * conjugated(1 - out * out)
+
+
+_tanh = function(np.tanh, _tanh_vjp, "1 - out**2", unary(), complex=True)
 
 
 def arctan2(a: TensorLike, b: TensorLike) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradflow.dispatch import apply
 from gradflow.dtypes import is_floating
-from gradflow.errors import ShapeError
+from gradflow.errors import DTypeError, ShapeError
 from gradflow.op import Op, Spec
 from gradflow.samples import Real, sample
 from gradflow.shapes import broadcast
@@ -49,6 +49,8 @@ def multiply_(x: Tensor, other: TensorLike) -> Tensor:
 
 
 def _fits(x: Spec, other: Spec) -> None:
+    if np.dtype(other.dtype).kind == "c" != np.dtype(x.dtype).kind:
+        raise DTypeError(f"write in place: complex numbers do not fit into {x.dtype}; take gf.real, gf.imag or gf.abs")
     if broadcast("write in place", x.shape, other.shape) != x.shape:
         raise ShapeError(f"write in place: {other.shape} does not broadcast to {x.shape}")
 
@@ -70,13 +72,30 @@ def _to_floats(text: str) -> Callable[..., str | None]:
 
 
 _WRITES = (sample(Real((3, 4)), Real((4,))), sample(Real((0, 4)), 2.0), sample(Real(()), 2.0))
-_copy_ = Op(name="copy_", forward=_copy_forward, spec=_fits, scalar=_to_floats("source"), mutates=(0,), samples=_WRITES)
-_add_ = Op(name="add_", forward=_add_forward, spec=_fits, scalar=_to_floats("x + other"), mutates=(0,), samples=_WRITES)
+_copy_ = Op(
+    name="copy_",
+    forward=_copy_forward,
+    spec=_fits,
+    scalar=_to_floats("source"),
+    complex=True,
+    mutates=(0,),
+    samples=_WRITES,
+)
+_add_ = Op(
+    name="add_",
+    forward=_add_forward,
+    spec=_fits,
+    scalar=_to_floats("x + other"),
+    complex=True,
+    mutates=(0,),
+    samples=_WRITES,
+)
 _multiply_ = Op(
     name="multiply_",
     forward=_multiply_forward,
     spec=_fits,
     scalar=_to_floats("x * other"),
+    complex=True,
     mutates=(0,),
     samples=_WRITES,
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradflow import ops
 from gradflow.dispatch import apply
-from gradflow.dtypes import DType, DTypeLike, as_dtype
+from gradflow.dtypes import DType, DTypeLike, as_dtype, is_differentiable
 from gradflow.dtypes import tolerance as relative_tolerance
 from gradflow.op import OPS, Op
 from gradflow.samples import Sample
@@ -29,7 +29,7 @@ def operands(sample: Sample, dtype: DTypeLike = np.float64, *, requires_grad: bo
     """The inputs of ``sample`` as tensors, floating ones in ``dtype``."""
     inputs = [operand(x) for x in sample.draw(as_dtype(dtype), seed)]
     for x in inputs:
-        if isinstance(x, Tensor) and x.dtype.kind == "f":
+        if isinstance(x, Tensor) and is_differentiable(x.dtype):
             x.requires_grad = requires_grad
     return inputs
 

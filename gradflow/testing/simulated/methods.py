@@ -122,9 +122,19 @@ class Methods:
     def real(self) -> Any:
         return self if self._a.dtype.kind != "c" else self._like(self._a.real)
 
+    @real.setter
+    def real(self, value: Any) -> None:
+        (self if self._a.dtype.kind != "c" else self._like(self._a.real))[...] = value
+
     @property
     def imag(self) -> Any:
         return self._like(self._a.imag) if self._a.dtype.kind == "c" else self._xp.zeros_like(self)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        if self._a.dtype.kind != "c":
+            raise TypeError("cupy.ndarray does not have imaginary part to set")
+        self._like(self._a.imag)[...] = value
 
     @property
     def flat(self) -> Any:

@@ -15,7 +15,7 @@ from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, Call, Program, 
 from gradflow.compiler.works import Action, Reference, Work, phases
 from gradflow.device import Device
 from gradflow.launch import Gemm
-from gradflow.loop import CrossEntropy, Loop
+from gradflow.loop import COLUMN, ELEMENT, ROW, SCALAR, CrossEntropy, Loop, Operand
 
 
 class CudaReplay:
@@ -116,9 +116,17 @@ class CudaReplay:
         return [self._called(call) for call in work.calls]
 
     def _loop(self, loop: Loop) -> Loop:
-        operands = tuple(each._replace(array=self.array(each.array)) for each in loop.operands)
+        operands = tuple(each._replace(array=self._operand(each, loop)) for each in loop.operands)
         results = tuple(each._replace(array=self.array(each.array)) for each in loop.results)
         return loop._replace(operands=operands, results=results)
+
+    def _operand(self, operand: Operand, loop: Loop) -> Any:
+        """The array of ``operand``; of one that is repeated in a broadcast view, what is repeated."""
+        value = operand.array
+        if value.strides is None:
+            return self.array(value)
+        counts = {ELEMENT: loop.rows * loop.columns, ROW: operand.period or loop.rows, COLUMN: loop.columns, SCALAR: 1}
+        return self.array(Value(value.storage, (counts[operand.kind],), value.dtype, value.offset))
 
     def _called(self, call: Call) -> OpCall:
         assert call.op is not None

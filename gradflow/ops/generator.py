@@ -83,7 +83,8 @@ def default_generator(device: str | Device = CPU) -> Generator:
     where = as_device(device)
     with _drawing:
         if where not in defaults:
-            defaults[where] = Generator(defaults[CPU].state_dict()["seed"], where)
+            # its memory is read as it is: the first draw on a device may be inside a step that is being compiled
+            defaults[where] = Generator(int(defaults[CPU].state.data[0]), where)
         return defaults[where]
 
 

@@ -16,6 +16,7 @@ from gradflow.compiler.signature import aliases, described, flattened, is_array,
 from gradflow.compiler.trace import Trace, tracing
 from gradflow.dispatch import observed
 from gradflow.errors import CompileError
+from gradflow.mode import mode
 from gradflow.tensor import Tensor
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -47,7 +48,8 @@ class Compiled:
         self._retraced = 0  # how often for arguments of another kind
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if observed():  # by a profiler, or by the trace of a compiled function that calls this one
+        # by a profiler, or by the trace of a compiled function that calls this one; or inside vmap or jvp
+        if observed() or mode.level is not None:
             return self.function(*args, **kwargs)
         leaves: list[Tensor] = []
         key = self._key(args, kwargs, leaves)

@@ -37,11 +37,12 @@ def called(name: str, run: Run, pullback: Pullback, inputs: Sequence[Any]) -> li
     if not (any(tracked) and mode.recording):
         return bare
 
-    def gradients(_: Any, parts: dict[int, Tensor]) -> list[Tensor | None]:
-        return pullback(kept, [parts.get(i, zeros_like(x)) for i, x in enumerate(bare)])
+    def gradients(saved: Any, parts: dict[int, Tensor]) -> list[Tensor | None]:
+        *_, results, residuals = saved
+        return pullback(residuals, [parts.get(i, zeros_like(x)) for i, x in enumerate(results)])
 
     parents = [(x.node or x) if is_tracked else None for x, is_tracked in zip(inputs, tracked, strict=True)]
-    return attached(Called(name, parents, gradients, list(inputs)), bare)
+    return attached(Called(name, parents, gradients, [*tree.leaves(kept), bare, kept]), bare)
 
 
 def transposed(f: Callable[[list[Tensor]], list[Any]], example: list[Tensor], seeds: list[Any]) -> list[Any]:

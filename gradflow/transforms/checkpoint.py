@@ -52,7 +52,7 @@ def checkpoint(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     tracked = [x for x in tree.leaves(given) if isinstance(x, Tensor) and x.requires_grad]
     states = [(each, apply(_snapshot, each.state)) for each in defaults.values()]
     began = next(_numbers)
-    variables, out = _run(f, given, connected=False)
+    _, out = _run(f, given, connected=False)
     results = [asarray(x) for x in tree.leaves(out)]
     beyond = _reached_beyond(results, began)
     if not (tracked or beyond):
@@ -60,15 +60,16 @@ def checkpoint(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     ends = [id(x) for x in beyond]
 
     def pullback(kept: Any, parts: dict[int, Tensor]) -> list[Tensor | None]:
-        with _replayed(states), outside():
-            again, recomputed = _run(f, given, connected=recorded())
+        *_, drawn_from, arguments = kept
+        with _replayed(drawn_from), outside():
+            again, recomputed = _run(f, arguments, connected=recorded())
             ours = [asarray(x) for x in tree.leaves(recomputed)]
         places = [*map(place_of, again), *ends]
-        wanted = [ours[number] for number in parts]
-        found = swept(wanted, list(parts.values()), set(places), PLAIN, recorded(), retain_graph=False)
+        chosen = [ours[number] for number in parts]
+        found = swept(chosen, list(parts.values()), set(places), PLAIN, recorded(), retain_graph=False)
         return [found.get(place) for place in places]
 
-    call = Called("checkpoint", [*(x.node or x for x in tracked), *beyond], pullback, list(tracked))
+    call = Called("checkpoint", [*(x.node or x for x in tracked), *beyond], pullback, [*tracked, states, given])
     return tree.filled(out, iter(attached(call, results)))
 
 

@@ -55,13 +55,11 @@ def _flat(name: str, args: Sequence[Any], gradients: Any) -> list[Tensor | None]
     found = [g if isinstance(g, Tensor) or g is None else asarray(g) for g in tree.spread(list(gradients), list(args))]
     for x, g in zip(tree.leaves(args), found, strict=True):
         if g is not None and g.shape != asarray(x).shape:
-            raise ShapeError(
-                f"{name}: the backward pass returned a gradient of {g.shape} for one of {asarray(x).shape}"
-            )
+            raise ShapeError(f"{name}: the backward pass returned a gradient of {g.shape} for a {asarray(x).shape}")
     return found
 
 
-class custom_vjp(Custom):  # noqa: N801 - a decorator
+class custom_vjp(Custom):
     """Give a function a gradient of its own: ``f.defvjp(forward, backward)``, as in JAX.
 
     ``forward(*args)`` returns ``(out, residuals)``; ``backward(residuals, gradient)``, given the gradient with respect
@@ -91,7 +89,7 @@ class custom_vjp(Custom):  # noqa: N801 - a decorator
         return self.declared
 
 
-class custom_jvp(Custom):  # noqa: N801 - a decorator
+class custom_jvp(Custom):
     """Give a function a derivative of its own in forward mode: ``f.defjvp(rule)``, as in JAX.
 
     ``rule(primals, tangents)``, two tuples, returns the output and its tangent, which is linear in ``tangents``.

@@ -27,6 +27,8 @@ from gradflow.nn.container import ModuleList, Sequential
 from gradflow.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from gradflow.nn.dropout import Dropout
 from gradflow.nn.embedding import Embedding
+from gradflow.nn.group_normalization import GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, RMSNorm
+from gradflow.nn.images import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
 from gradflow.nn.linear import Flatten, Identity, Linear
 from gradflow.nn.losses import (
     BCELoss,
@@ -39,7 +41,7 @@ from gradflow.nn.losses import (
     SmoothL1Loss,
 )
 from gradflow.nn.module import Module
-from gradflow.nn.normalization import BatchNorm1d, LayerNorm
+from gradflow.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
 from gradflow.nn.parameter import Parameter
 from gradflow.nn.pooling import (
     AvgPool1d,
@@ -69,6 +71,8 @@ __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -80,10 +84,15 @@ __all__ = [
     "ELU",
     "Embedding",
     "Flatten",
+    "Fold",
     "GELU",
+    "GroupNorm",
     "Hardtanh",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "L1Loss",
     "LPPool1d",
     "LPPool2d",
@@ -103,6 +112,9 @@ __all__ = [
     "ModuleList",
     "NLLLoss",
     "Parameter",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "RMSNorm",
     "ReLU",
     "SELU",
     "Sequential",
@@ -112,6 +124,8 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Unfold",
+    "Upsample",
     "functional",
     "init",
 ]

@@ -18,6 +18,7 @@ from gradflow.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_tra
 from gradflow.ops.cross_entropy import cross_entropy
 from gradflow.ops.fold import fold, unfold
 from gradflow.ops.gelu import gelu
+from gradflow.ops.group_norm import group_norm, instance_norm, rms_norm
 from gradflow.ops.interpolate import interpolate
 from gradflow.ops.linalg import linear
 from gradflow.ops.nll_loss import nll_loss
@@ -68,8 +69,10 @@ __all__ = [
     "embedding",
     "fold",
     "gelu",
+    "group_norm",
     "hardtanh",
     "huber_loss",
+    "instance_norm",
     "interpolate",
     "l1_loss",
     "layer_norm",
@@ -91,6 +94,7 @@ __all__ = [
     "pixel_shuffle",
     "pixel_unshuffle",
     "relu",
+    "rms_norm",
     "selu",
     "sigmoid",
     "silu",

@@ -15,6 +15,8 @@ from gradflow.ops.normalize import batch_norm, layer_norm, track_statistics
 from gradflow.shapes import as_shape
 from gradflow.tensor import Tensor
 
+SIZES = ("", ", L", ", H, W", ", D, H, W")  # what follows samples and channels, by how many there are
+
 
 class BatchNorm1d(Module):
     """Each of ``num_features`` channels with mean 0 and variance 1 over the batch: (N, C) or (N, C, L), kept.
@@ -62,7 +64,7 @@ class BatchNorm1d(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim not in self.ranks or x.shape[1] != self.num_features:
-            shapes = " or ".join(f"(N, {self.num_features}{', L' * (rank - 2)})" for rank in self.ranks)
+            shapes = " or ".join(f"(N, {self.num_features}{SIZES[rank - 2]})" for rank in self.ranks)
             raise ShapeError(f"{type(self).__name__}: the input must be {shapes}, got {x.shape}")
         mean, var = self.running_mean, self.running_var
         if mean is None or var is None:
@@ -75,6 +77,28 @@ class BatchNorm1d(Module):
 
     def extra_repr(self) -> str:
         return f"{self.num_features}{'' if self.weight is not None else ', affine=False'}"
+
+
+class BatchNorm2d(BatchNorm1d):
+    """Each of ``num_features`` channels of images with mean 0 and variance 1: (N, C, H, W), kept; see ``BatchNorm1d``.
+
+    >>> import gradflow as gf
+    >>> gf.nn.BatchNorm2d(3)(gf.ones((4, 3, 2, 2))).shape
+    (4, 3, 2, 2)
+    """
+
+    ranks = (4,)
+
+
+class BatchNorm3d(BatchNorm1d):
+    """Each channel of volumes with mean 0 and variance 1: (N, C, D, H, W), kept; see ``BatchNorm1d``.
+
+    >>> import gradflow as gf
+    >>> gf.nn.BatchNorm3d(3)(gf.ones((4, 3, 2, 2, 2))).shape
+    (4, 3, 2, 2, 2)
+    """
+
+    ranks = (5,)
 
 
 class LayerNorm(Module):

@@ -43,7 +43,7 @@ def layer_norm(
     first = x.ndim - len(shape)
     if not shape or first < 0 or x.shape[first:] != shape:
         raise ShapeError(f"layer_norm: the input is {x.shape}; its last sizes must be normalized_shape, {shape}")
-    _check("layer_norm", shape, weight=weight, bias=bias)
+    check_parameters("layer_norm", shape, weight=weight, bias=bias)
     return apply(_standardize, x, weight, bias, axes=tuple(range(first, x.ndim)), eps=float(eps))
 
 
@@ -82,7 +82,9 @@ def batch_norm(
     if x.ndim < 2:
         raise ShapeError(f"batch_norm: the input must be (N, C) or (N, C, ...), got {x.shape}")
     channels = x.shape[1:2]
-    _check("batch_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    check_parameters(
+        "batch_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    )
     column = channels + (1,) * (x.ndim - 2)
     scale, shift = _shaped(weight, column), _shaped(bias, column)
     if training:
@@ -125,7 +127,8 @@ def _tensors(x: TensorLike, weight: TensorLike, bias: TensorLike) -> tuple[Tenso
     return asarray(x), None if weight is None else asarray(weight), None if bias is None else asarray(bias)
 
 
-def _check(name: str, shape: Shape, **given: Tensor | None) -> None:
+def check_parameters(name: str, shape: Shape, **given: Tensor | None) -> None:
+    """Raise ShapeError, naming it, for what is given and not of ``shape``."""
     for what, x in given.items():
         if x is not None and x.shape != shape:
             raise ShapeError(f"{name}: {what} is {x.shape}; for this input it must be {shape}")

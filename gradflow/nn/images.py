@@ -1,0 +1,121 @@
+"""Layers that rearrange images or change their size, without parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradflow.nn.module import Module
+from gradflow.ops.fold import fold, unfold
+from gradflow.ops.interpolate import interpolate
+from gradflow.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
+from gradflow.ops.windows import Sizes
+from gradflow.tensor import Tensor
+
+
+class Unfold(Module):
+    """``unfold``, every window as a column, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.Unfold(2)(gf.ones((1, 3, 4, 5))).shape
+    (1, 12, 12)
+    """
+
+    def __init__(self, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1) -> None:
+        super().__init__()
+        self.how = kernel_size, dilation, padding, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return unfold(x, *self.how)
+
+    def extra_repr(self) -> str:
+        return f"{self.how[0]}"
+
+
+class Fold(Module):
+    """``fold``, columns added up to an image, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.Fold((4, 5), 2)(gf.ones((1, 12, 12))).shape
+    (1, 3, 4, 5)
+    """
+
+    def __init__(
+        self, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
+    ) -> None:
+        super().__init__()
+        self.how = output_size, kernel_size, dilation, padding, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return fold(x, *self.how)
+
+    def extra_repr(self) -> str:
+        return f"{self.how[0]}, {self.how[1]}"
+
+
+class PixelShuffle(Module):
+    """``pixel_shuffle``, channels as pixels, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.PixelShuffle(2)(gf.ones((1, 8, 2, 3))).shape
+    (1, 2, 4, 6)
+    """
+
+    def __init__(self, upscale_factor: int) -> None:
+        super().__init__()
+        self.upscale_factor = upscale_factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return pixel_shuffle(x, self.upscale_factor)
+
+    def extra_repr(self) -> str:
+        return f"{self.upscale_factor}"
+
+
+class PixelUnshuffle(Module):
+    """``pixel_unshuffle``, pixels as channels, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.PixelUnshuffle(2)(gf.ones((1, 2, 4, 6))).shape
+    (1, 8, 2, 3)
+    """
+
+    def __init__(self, downscale_factor: int) -> None:
+        super().__init__()
+        self.downscale_factor = downscale_factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return pixel_unshuffle(x, self.downscale_factor)
+
+    def extra_repr(self) -> str:
+        return f"{self.downscale_factor}"
+
+
+class Upsample(Module):
+    """``interpolate``, the input in another size, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.Upsample(scale_factor=2, mode="bilinear")(gf.ones((1, 3, 4, 5))).shape
+    (1, 3, 8, 10)
+    """
+
+    def __init__(
+        self,
+        size: Sizes | None = None,
+        scale_factor: float | Sequence[float] | None = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
+    ) -> None:
+        super().__init__()
+        self.size = size
+        self.scale_factor = scale_factor
+        self.mode = mode
+        self.align_corners = align_corners
+        self.recompute_scale_factor = recompute_scale_factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        how = self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor
+        return interpolate(x, *how)
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}, scale_factor={self.scale_factor}, mode={self.mode!r}"

@@ -1,5 +1,6 @@
 """Gradients and training for the arrays you already have: NumPy on the CPU, CuPy on CUDA."""
 
+from math import e, inf, nan, pi
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
@@ -8,8 +9,6 @@ from gradflow.determinism import are_deterministic_algorithms_enabled, use_deter
 from gradflow.device import Device, device
 from gradflow.dtypes import bool_ as bool
 from gradflow.dtypes import (
-    complex64,
-    complex128,
     float16,
     float32,
     float64,
@@ -40,7 +39,6 @@ from gradflow.ops.arithmetic import (
 )
 from gradflow.ops.cast import astype
 from gradflow.ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal
-from gradflow.ops.conjugate import angle, complex, conj, imag, real
 from gradflow.ops.contract import dot, outer, tensordot, vecdot
 from gradflow.ops.create import asarray, from_numpy, full, full_like, ones, ones_like, zeros, zeros_like
 from gradflow.ops.diagonal import diag, diagonal, tril, triu
@@ -116,24 +114,23 @@ from gradflow.ops.trigonometric import (
 from gradflow.tensor import Tensor, tensor
 
 if _TYPE_CHECKING:
-    from gradflow import cuda, data, linalg, nn, optim, serialize, testing, train
+    from gradflow import cuda, data, linalg, nn, optim, serialize, special, testing, train
     from gradflow.backend.native.threads import get_num_threads, set_num_threads
     from gradflow.compiler import compile
     from gradflow.explanation import explain
     from gradflow.ops import random
+    from gradflow.ops.angle import arccosh, arcsinh, arctanh, deg2rad, rad2deg, sinc
     from gradflow.ops.einsum import einsum
+    from gradflow.ops.exponential import cbrt, exp2, float_power, logaddexp, logaddexp2
     from gradflow.ops.gelu import gelu
     from gradflow.ops.generator import manual_seed
     from gradflow.ops.join import concat, split, stack
     from gradflow.ops.matrix_product import kron
+    from gradflow.ops.missing import nan_to_num, nanmax, nanmean, nanmin, nanprod, nanstd, nansum, nanvar
     from gradflow.ops.ranges import arange, eye, linspace
+    from gradflow.ops.rounding import rint, trunc
+    from gradflow.ops.sign_bit import copysign, fmax, fmin, fmod, heaviside, ldexp, nextafter, positive, signbit
     from gradflow.profiling import profile
-    from gradflow.transforms.checkpoint import checkpoint
-    from gradflow.transforms.custom import custom_jvp, custom_vjp
-    from gradflow.transforms.forward import jvp
-    from gradflow.transforms.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
-    from gradflow.transforms.reverse import grad, value_and_grad, vjp
-    from gradflow.transforms.vectorized import vmap
 
 __version__ = "0.1.0"
 
@@ -143,13 +140,15 @@ __all__ = [
     "abs",
     "add",
     "all",
-    "angle",
     "any",
     "arange",
     "arccos",
+    "arccosh",
     "arcsin",
+    "arcsinh",
     "arctan",
     "arctan2",
+    "arctanh",
     "are_deterministic_algorithms_enabled",
     "argmax",
     "argmin",
@@ -164,28 +163,25 @@ __all__ = [
     "bool",
     "broadcast_arrays",
     "broadcast_to",
+    "cbrt",
     "ceil",
-    "checkpoint",
     "clip",
     "compile",
-    "complex",
-    "complex128",
-    "complex64",
     "concat",
-    "conj",
+    "copysign",
     "cos",
     "cosh",
     "count_nonzero",
     "cuda",
     "cumsum",
-    "custom_jvp",
-    "custom_vjp",
     "data",
+    "deg2rad",
     "device",
     "diag",
     "diagonal",
     "divide",
     "dot",
+    "e",
     "einsum",
     "elu",
     "embedding",
@@ -193,6 +189,7 @@ __all__ = [
     "equal",
     "erf",
     "exp",
+    "exp2",
     "expand_dims",
     "explain",
     "expm1",
@@ -202,8 +199,12 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "float_power",
     "floor",
     "floor_divide",
+    "fmax",
+    "fmin",
+    "fmod",
     "from_numpy",
     "full",
     "full_like",
@@ -211,14 +212,12 @@ __all__ = [
     "get_default_dtype",
     "get_float32_matmul_precision",
     "get_num_threads",
-    "grad",
     "greater",
     "greater_equal",
     "hardtanh",
-    "hessian",
-    "hvp",
+    "heaviside",
     "hypot",
-    "imag",
+    "inf",
     "int16",
     "int32",
     "int64",
@@ -226,11 +225,8 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
-    "jacfwd",
-    "jacobian",
-    "jacrev",
-    "jvp",
     "kron",
+    "ldexp",
     "leaky_relu",
     "less",
     "less_equal",
@@ -242,6 +238,8 @@ __all__ = [
     "log1p",
     "log2",
     "log_softmax",
+    "logaddexp",
+    "logaddexp2",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -256,7 +254,17 @@ __all__ = [
     "minimum",
     "moveaxis",
     "multiply",
+    "nan",
+    "nan_to_num",
+    "nanmax",
+    "nanmean",
+    "nanmin",
+    "nanprod",
+    "nanstd",
+    "nansum",
+    "nanvar",
     "negative",
+    "nextafter",
     "nn",
     "no_grad",
     "norm",
@@ -268,17 +276,20 @@ __all__ = [
     "outer",
     "pad",
     "permute_dims",
+    "pi",
+    "positive",
     "power",
     "prod",
     "profile",
+    "rad2deg",
     "random",
     "ravel",
-    "real",
     "reciprocal",
     "relu",
     "remainder",
     "repeat",
     "reshape",
+    "rint",
     "roll",
     "round",
     "selu",
@@ -288,11 +299,14 @@ __all__ = [
     "set_num_threads",
     "sigmoid",
     "sign",
+    "signbit",
     "silu",
     "sin",
+    "sinc",
     "sinh",
     "softmax",
     "softplus",
+    "special",
     "split",
     "sqrt",
     "square",
@@ -314,16 +328,14 @@ __all__ = [
     "transpose",
     "tril",
     "triu",
+    "trunc",
     "uint16",
     "uint32",
     "uint64",
     "uint8",
     "use_deterministic_algorithms",
-    "value_and_grad",
     "var",
     "vecdot",
-    "vjp",
-    "vmap",
     "where",
     "zeros",
     "zeros_like",
@@ -332,42 +344,60 @@ __all__ = [
 # loaded when first used, so that importing gradflow costs little more than importing NumPy
 _LATER = {
     "arange": "gradflow.ops.ranges:arange",
+    "arccosh": "gradflow.ops.angle:arccosh",
+    "arcsinh": "gradflow.ops.angle:arcsinh",
+    "arctanh": "gradflow.ops.angle:arctanh",
+    "cbrt": "gradflow.ops.exponential:cbrt",
+    "compile": "gradflow.compiler:compile",
     "concat": "gradflow.ops.join:concat",
+    "copysign": "gradflow.ops.sign_bit:copysign",
     "cuda": "gradflow.cuda",
     "data": "gradflow.data",
+    "deg2rad": "gradflow.ops.angle:deg2rad",
     "einsum": "gradflow.ops.einsum:einsum",
-    "compile": "gradflow.compiler:compile",
+    "exp2": "gradflow.ops.exponential:exp2",
     "explain": "gradflow.explanation:explain",
     "eye": "gradflow.ops.ranges:eye",
+    "float_power": "gradflow.ops.exponential:float_power",
+    "fmax": "gradflow.ops.sign_bit:fmax",
+    "fmin": "gradflow.ops.sign_bit:fmin",
+    "fmod": "gradflow.ops.sign_bit:fmod",
     "gelu": "gradflow.ops.gelu:gelu",
     "get_num_threads": "gradflow.backend.native.threads:get_num_threads",
+    "heaviside": "gradflow.ops.sign_bit:heaviside",
     "kron": "gradflow.ops.matrix_product:kron",
+    "ldexp": "gradflow.ops.sign_bit:ldexp",
     "linalg": "gradflow.linalg",
     "linspace": "gradflow.ops.ranges:linspace",
+    "logaddexp": "gradflow.ops.exponential:logaddexp",
+    "logaddexp2": "gradflow.ops.exponential:logaddexp2",
     "manual_seed": "gradflow.ops.generator:manual_seed",
+    "nan_to_num": "gradflow.ops.missing:nan_to_num",
+    "nanmax": "gradflow.ops.missing:nanmax",
+    "nanmean": "gradflow.ops.missing:nanmean",
+    "nanmin": "gradflow.ops.missing:nanmin",
+    "nanprod": "gradflow.ops.missing:nanprod",
+    "nanstd": "gradflow.ops.missing:nanstd",
+    "nansum": "gradflow.ops.missing:nansum",
+    "nanvar": "gradflow.ops.missing:nanvar",
+    "nextafter": "gradflow.ops.sign_bit:nextafter",
     "nn": "gradflow.nn",
     "optim": "gradflow.optim",
+    "positive": "gradflow.ops.sign_bit:positive",
     "profile": "gradflow.profiling:profile",
+    "rad2deg": "gradflow.ops.angle:rad2deg",
     "random": "gradflow.ops.random",
+    "rint": "gradflow.ops.rounding:rint",
     "serialize": "gradflow.serialize",
     "set_num_threads": "gradflow.backend.native.threads:set_num_threads",
+    "signbit": "gradflow.ops.sign_bit:signbit",
+    "sinc": "gradflow.ops.angle:sinc",
+    "special": "gradflow.special",
     "split": "gradflow.ops.join:split",
     "stack": "gradflow.ops.join:stack",
     "testing": "gradflow.testing",
     "train": "gradflow.train",
-    "checkpoint": "gradflow.transforms.checkpoint:checkpoint",
-    "custom_jvp": "gradflow.transforms.custom:custom_jvp",
-    "custom_vjp": "gradflow.transforms.custom:custom_vjp",
-    "grad": "gradflow.transforms.reverse:grad",
-    "hessian": "gradflow.transforms.jacobians:hessian",
-    "hvp": "gradflow.transforms.jacobians:hvp",
-    "jacfwd": "gradflow.transforms.jacobians:jacfwd",
-    "jacobian": "gradflow.transforms.jacobians:jacobian",
-    "jacrev": "gradflow.transforms.jacobians:jacrev",
-    "jvp": "gradflow.transforms.forward:jvp",
-    "value_and_grad": "gradflow.transforms.reverse:value_and_grad",
-    "vjp": "gradflow.transforms.reverse:vjp",
-    "vmap": "gradflow.transforms.vectorized:vmap",
+    "trunc": "gradflow.ops.rounding:trunc",
 }
 
 

@@ -36,6 +36,26 @@ def ceil(x: TensorLike) -> Tensor:
     return apply(_ceil, x)
 
 
+def trunc(x: TensorLike) -> Tensor:
+    """The nearest whole number that is not further from 0 than ``x``, elementwise, in its dtype; no gradient flows.
+
+    >>> import gradflow as gf
+    >>> gf.trunc(gf.tensor([1.5, -1.5]))
+    tensor([ 1., -1.])
+    """
+    return apply(_trunc, x)
+
+
+def rint(x: TensorLike) -> Tensor:
+    """The nearest whole number, the even one of two, elementwise, in the dtype of ``x``; no gradient flows.
+
+    >>> import gradflow as gf
+    >>> gf.rint(gf.tensor([0.5, 1.5]))
+    tensor([0., 2.])
+    """
+    return apply(_rint, x)
+
+
 def round(x: TensorLike, decimals: SupportsIndex = 0) -> Tensor:
     """``x`` rounded to ``decimals`` places, elementwise, halves to the even neighbour; no gradient flows.
 
@@ -70,6 +90,8 @@ def _to_whole(name: str) -> Op:
 
 _floor = _to_whole("floor")
 _ceil = _to_whole("ceil")
+_trunc = _to_whole("trunc")
+_rint = _to_whole("rint")
 
 
 def _round_scalar(x: Spec, decimals: int) -> str | None:

@@ -83,15 +83,11 @@ template <int W, typename A> __device__ __forceinline__ void over_levels(A* tota
   }
 }
 
-// a pack of which either all elements exist, or none
-template <int W, typename T> __device__ __forceinline__ Pack<T, W> load_near(const T* from, int count) {
-  constexpr int BYTES = sizeof(T) * W;
-  if (BYTES > sizeof(T) && reinterpret_cast<uint64>(from) % BYTES) return load_some<W>(from, count);
-  return count > 0 ? load_pack<W>(from) : Pack<T, W>{};
+// a pack of which either all elements exist, or none, and its memory is ``whole``: the pack begins at a multiple of its size
+template <int W, typename T> __device__ __forceinline__ Pack<T, W> load_whole(const T* from, bool exists) {
+  return exists ? load_pack<W>(from) : Pack<T, W>{};
 }
-template <int W, typename T> __device__ __forceinline__ void store_near(T* to, int count, Pack<T, W> x) {
-  constexpr int BYTES = sizeof(T) * W;
-  if (count <= 0) return;
-  if (BYTES > sizeof(T) && reinterpret_cast<uint64>(to) % BYTES) return store_some<W>(to, count, x);
-  store_pack<W>(to, x);
+template <int W, typename T> __device__ __forceinline__ void store_whole(T* to, bool whole, Pack<T, W> x) {
+  if (W == 1 || whole) return store_pack<W>(to, x);
+  store_some<W>(to, W, x);
 }

@@ -42,6 +42,23 @@ def block(head: str, lines: Sequence[str]) -> list[str]:
     return [f"{head} {{".lstrip(), *indented(lines), "}"]
 
 
+def whole(width: int, pointers: Sequence[str]) -> list[str]:
+    """The line that finds out whether packs of ``width`` elements at ``pointers`` may be moved at once."""
+    return [f"bool whole = aligned({', '.join(pointers)});" if width > 1 and pointers else "bool whole = true;"]
+
+
+def loaded(width: int, count: int, loads: Sequence[tuple[str, str]], exists: str, before: Sequence[str]) -> list[str]:
+    """Lines that read ``count`` packs into each of ``loads``, (variable, address), where they exist."""
+    if not loads:
+        return []
+    fast = [f"{to} = load_whole<{width}>({address}, {exists});" for to, address in loads]
+    if width == 1:
+        return unrolled("u", count, [*before, *fast])
+    slow = [f"{to} = load_some<{width}>({address}, {exists} ? {width} : 0);" for to, address in loads]
+    lines = block("if (whole)", unrolled("u", count, [*before, *fast]))
+    return lines + block("else", unrolled("u", count, [*before, *slow]))
+
+
 def unrolled(index: str, count: int, lines: Sequence[str]) -> list[str]:
     """``lines`` for each ``index`` below ``count``, written out by the compiler."""
     return ["#pragma unroll", *block(f"for (int {index} = 0; {index} < {count}; {index}++)", lines)]

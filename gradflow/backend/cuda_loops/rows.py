@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gradflow.backend.cuda_loops.body import Body, Parameters, kept, row_index, stored, uses
 from gradflow.backend.cuda_loops.flat import total_lines
-from gradflow.backend.cuda_loops.kernel import Kernel, block, kernel, unrolled
+from gradflow.backend.cuda_loops.kernel import Kernel, block, kernel, loaded, unrolled, whole
 from gradflow.launch import THREADS
 from gradflow.loop import COLUMN, ELEMENT, ROW, SCALAR, TOTAL, Statement
 
@@ -58,7 +58,8 @@ class Rows:
         totals = len(body.results(TOTAL))
         kind = body.sums_in(TOTAL)
         inside = self._row()
-        lines = body.scalars(self.wanted)
+        pointers = [f"p{i}" for i, _ in (*self.elements, *self.columns)]
+        lines = whole(self.width, pointers + [f"q{i}" for i, _ in body.results(ELEMENT)]) + body.scalars(self.wanted)
         if totals:
             blocks = min(blocks, BUSY)
             lines.append(f"{kind} sums[{totals}] = {{}};")
@@ -149,11 +150,8 @@ class Rows:
         given += [(i, x, "w", "") for i, x in self.columns if x.name in chosen]
         lines = [f"Pack<{stored(x.dtype)}, {self.width}> {v}{i}[{self.each}];" for i, x, v, _ in given]
         column = f"({base} + u * {self.team}) * {self.width}"
-        loads = [
-            f"{v}{i}[u] = load_near<{self.width}>(p{i} + {start}{column}, end - ({column}));"
-            for i, x, v, start in given
-        ]
-        return lines + (unrolled("u", self.each, loads) if loads else [])
+        loads = [(f"{v}{i}[u]", f"p{i} + {start}{column}") for i, x, v, start in given]
+        return lines + loaded(self.width, self.each, loads, f"{column} < end", [])
 
     def _keep(self) -> list[str]:
         """The results."""
@@ -169,7 +167,7 @@ class Rows:
             element = [f"r{i}.at[k] = {kept(x, body.symbols[x.name])};" for i, x in elements]
             element += [f"sums[{n}] += {body.symbols[x.name].text};" for n, x in per_element]
             packs = [f"Pack<{stored(x.dtype)}, {self.width}> r{i};" for i, x in elements]
-            stores = [f"store_near(q{i} + start + column, end - column, r{i});" for i, _ in elements]
+            stores = [f"store_whole(q{i} + start + column, whole, r{i});" for i, _ in elements]
             lines += self._pass(wanted, element, packs, stores)
         rows = [f"q{i}[row] = {kept(x, body.symbols[x.name])};" for i, x in body.results(ROW)]
         rows += [f"sums[{n}] += {body.symbols[x.name].text};" for n, x in per_row]

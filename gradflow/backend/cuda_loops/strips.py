@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from gradflow.backend.cuda_loops.body import Body, Parameters, kept, row_index, scaled, stored
 from gradflow.backend.cuda_loops.expression import Text
-from gradflow.backend.cuda_loops.kernel import Kernel, block, kernel, unrolled
+from gradflow.backend.cuda_loops.kernel import Kernel, block, kernel, loaded, unrolled, whole
 from gradflow.launch import THREADS, Scratch, Tickets
 from gradflow.loop import COLUMN, COLUMN_SUM, ELEMENT, ROW
 
 WARP = 32
 BUSY = 1056  # blocks: as many as an H100 holds at a time
 WIDTH = 4  # columns of a thread, at most
-REGISTERS = 24  # of a thread, for sums and for what is in flight
+REGISTERS = 20  # of a thread, for sums and for what is in flight
 AHEAD = 4  # rows that it reads at a time, at most
 RUN = 32  # rows that are added one by one; then their sums are, so that rounding errors stay small
 KEEP = 'asm volatile("" ::: "memory");'  # or the compiler keeps sums in registers from run to run
@@ -44,7 +44,8 @@ class Strips:
     def _ahead(self) -> int:
         """How many rows a thread reads before it uses the first: a power of two, as many as registers allow."""
         size = 2 if self.kind == "double" else 1
-        kept = self.width * (size * len(self.sums) + sum(-(-x.dtype.itemsize // 4) for _, x in self.columns))
+        others = [x.dtype for _, x in self.columns] + [x.dtype for _, x in self.body.results(ELEMENT)]
+        kept = self.width * (size * len(self.sums) + sum(-(-dtype.itemsize // 4) for dtype in others))
         row = self.width * sum(-(-x.dtype.itemsize // 4) for _, x in self.elements)
         most = max(1, min(AHEAD, (REGISTERS - kept) // max(1, row), self.share // self.depth))
         return 1 << (most.bit_length() - 1)
@@ -62,15 +63,18 @@ class Strips:
         for name, size in (("rows", body.loop.rows), ("columns", body.loop.columns), ("lanes", self.lanes),
                            ("share", self.share)):  # fmt: skip
             add(f"int {name}", size)
+        pointers = [f"p{i}" for i, _ in (*self.elements, *self.columns)]
+        pointers += [f"q{i}" for i, _ in body.results(ELEMENT)]
         lines = [
             "int depth = THREADS / lanes, level = threadIdx.x / lanes;",
             f"int column = (blockIdx.x * lanes + threadIdx.x % lanes) * {width}, here = columns - column;",
             "int end = here > 0 ? min(rows, (int)(blockIdx.y + 1) * share) : 0;",
+            *whole(width, pointers),
             *body.scalars(self.wanted),
         ]
         for i, operand in self.columns:
             lines.append(f"Pack<{stored(operand.dtype)}, {width}> w{i};")
-            lines.append(f"w{i} = load_near<{width}>(p{i} + column, here);")
+            lines += loaded(width, 1, [(f"w{i}", f"p{i} + column")], "here > 0", [])
         for i, _ in self.sums:
             lines += [
                 f"__shared__ {self.kind} all{i}[{width} * THREADS];",
@@ -98,11 +102,8 @@ class Strips:
         body, width = self.body, self.width
         lines = [f"Pack<{stored(x.dtype)}, {width}> v{i}[{self.ahead}];" for i, x in self.elements]
         at = "int r = row + u * depth;"
-        loads = [
-            f"v{i}[u] = load_near<{width}>(p{i} + r * columns + column, r < end ? here : 0);" for i, _ in self.elements
-        ]
-        if loads:
-            lines += unrolled("u", self.ahead, [at, *loads])
+        loads = [(f"v{i}[u]", f"p{i} + r * columns + column") for i, _ in self.elements]
+        lines += loaded(width, self.ahead, loads, "r < end", [at])
         inner = [at, "if (r >= end) break;"]
         for i, x in body.operands(self.wanted, ROW):
             text, sizes = row_index(x, i, "r")
@@ -119,7 +120,7 @@ class Strips:
         element += [f"r{i}.at[k] = {kept(x, body.symbols[x.name])};" for i, x in results]
         element += [f"part{i}[k] += {body.symbols[x.name].text};" for i, x in self.sums]
         inner += unrolled("k", width, element)
-        inner += [f"store_near(q{i} + r * columns + column, here, r{i});" for i, _ in results]
+        inner += [f"store_whole(q{i} + r * columns + column, whole, r{i});" for i, _ in results]
         return lines + unrolled("u", self.ahead, inner)
 
     def _finish(self) -> list[str]:

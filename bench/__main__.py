@@ -144,6 +144,20 @@ def ops(options: argparse.Namespace) -> int:
     return 0
 
 
+def conv(options: argparse.Namespace) -> int:
+    from importlib import util
+
+    from bench.conv import compare
+    from bench.machine import busy_warning
+
+    if util.find_spec("torch") is None:
+        sys.exit("PyTorch is not installed, beside which layers are timed; pip install torch")
+    if warning := busy_warning():
+        print(warning)
+    show(compare(options.rounds, options.seconds))
+    return 0
+
+
 def kernels(options: argparse.Namespace) -> int:
     from bench.kernels import compare
 
@@ -242,6 +256,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="*", metavar="OP", help="default: all")
     command.add_argument("--seconds", type=float, default=0.03, help="time for each number; default: 0.03")
     command.set_defaults(run=ops)
+
+    command = commands.add_parser("conv", help="typical convolution layers, beside PyTorch")
+    command.add_argument("--rounds", type=int, default=5, help="turns of each library; default: 5")
+    command.add_argument("--seconds", type=float, default=0.5, help="length of a turn; default: 0.5")
+    command.set_defaults(run=conv)
 
     command = commands.add_parser("kernels", help="registers, occupancy, bytes of every CUDA kernel, without a GPU")
     command.set_defaults(run=kernels)

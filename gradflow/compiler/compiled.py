@@ -6,6 +6,7 @@ import functools
 import threading
 import warnings
 from collections.abc import Callable, Hashable
+from types import MethodType
 from typing import Any, TypeVar, overload
 
 from gradflow.compiler.facts import Entry, Facts, standing
@@ -199,6 +200,17 @@ class Compiled:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.function, name)
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        """As a method: compiled for each object, whose attributes it looks at."""
+        if instance is None:
+            return self
+        held = vars(instance)
+        return held.setdefault(self.__name__, Compiled(MethodType(self.function, instance), self.exact, self.fallback))
+
+    def __reduce__(self) -> Any:
+        """A copy has no plans yet: it is compiled when it is called."""
+        return Compiled, (self.function, self.exact, self.fallback)
 
 
 def _times(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -114,12 +115,12 @@ class Replay:
         for value in values.values():
             if value.storage in arguments:
                 self._rebound[arguments[value.storage]].append((program, value))
-        run = program.run
+        run, this = program.run, weakref.proxy(self)  # a reference would be a cycle: buffers are freed by counting
 
         def step() -> None:
             stopped = run()
             if stopped is not None:
-                self._explain(works[stopped])
+                this._explain(works[stopped])
 
         return step
 
@@ -135,7 +136,8 @@ class Replay:
             action: Step = call.action
             return action
         if any(value.storage.origin == INPUT for value in work.writes):
-            return lambda: self._reference(call)()  # noqa: PLW0108 - bound anew in each call
+            this = weakref.proxy(self)
+            return lambda: this._reference(call)()  # noqa: PLW0108 - bound anew in each call
         operands = self._operands(call)
         for position, x in enumerate(call.inputs):
             if isinstance(x, Value) and x.storage.origin == INPUT:

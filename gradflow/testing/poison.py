@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -42,9 +43,14 @@ class PoisonedReplay(Replay):
 
     def _bound(self, works: Sequence[Work]) -> Iterator[Step]:
         numbers = {id(work): number for number, work in enumerate(self.works)}
+        this = weakref.proxy(self)
         for work in works:
             yield from super()._bound([work])
-            yield functools.partial(self.spoil, self._layout.dead_after[numbers[id(work)]])
+            yield functools.partial(_spoil, this, self._layout.dead_after[numbers[id(work)]])
+
+
+def _spoil(replay: PoisonedReplay, storages: Iterable[Storage]) -> None:
+    replay.spoil(storages)
 
 
 def poison(dtype: Any) -> Any:

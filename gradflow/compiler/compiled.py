@@ -167,8 +167,8 @@ class Compiled:
         switched = guards.switched()
         if switched is not None:
             raise CompileError(
-                f"gf.compile: the step changed {switched}, which a replay would not do; write with x.copy_(...), and do "
-                "the rest outside the step"
+                f"gf.compile: the step changed {switched}, which a replay would not do; write with x.copy_(...), and "
+                "do the rest outside the step"
             )
         guards.settle()
         program = trace.finish(tensors)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from gradflow.compiler.guards import Guards
 from gradflow.tensor import Tensor
 
-
 NONE, SETTLED, OWN = "no gradient", "a gradient", "a gradient of its own"
 Entry = list[tuple[Tensor, str]]  # leaves, and where their gradients are
 

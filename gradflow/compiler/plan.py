@@ -18,7 +18,7 @@ from gradflow.compiler.fingerprint import fingerprint
 from gradflow.compiler.gradients import Gradients
 from gradflow.compiler.listing import listing
 from gradflow.compiler.memory import layout
-from gradflow.compiler.program import STATE, Argument, Program, Value
+from gradflow.compiler.program import STATE, Argument, Program
 from gradflow.compiler.pulling import CompiledNode
 from gradflow.compiler.replay import Replay
 from gradflow.compiler.results import Results

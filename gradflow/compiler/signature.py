@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import fields, is_dataclass, replace
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ def flattened(arguments: Any, leaves: list[Tensor], held: dict[int, Any]) -> Has
     """What ``arguments``, nested tuples, lists, dicts and dataclasses, look like; tensors are added to ``leaves``.
 
     NumPy and CuPy arrays count as tensors; parameters of an optimizer, and what the function holds itself, by its array
-    in ``held``, for what they are: their memory is part of the plan. Raises CompileError for a value that cannot be told from another.
+    in ``held``, for what they are: their memory is part of the plan. Raises CompileError for a value that cannot be
+    told from another.
     """
     kind = type(arguments)
     if isinstance(arguments, Tensor):
@@ -33,7 +35,7 @@ def flattened(arguments: Any, leaves: list[Tensor], held: dict[int, Any]) -> Has
             return array.shape, array.dtype, array.strides, arguments.node is None, arguments.grad is None
         return array.shape, array.dtype, array.strides
     if kind is float:  # zeros have signs, and NaN is not equal to itself
-        return kind, arguments or repr(arguments) if arguments == arguments else "nan"
+        return kind, repr(arguments) if not arguments or isnan(arguments) else arguments
     if kind in _STATIC:
         return kind, arguments
     if isinstance(arguments, np.ndarray) or _is_on_gpu(arguments):

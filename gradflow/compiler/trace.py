@@ -220,8 +220,8 @@ class Trace(Observer):
             return x
         if x.requires_grad and x.node is None:
             raise CompileError(
-                f"gf.compile: the step returns a leaf of shape {x.shape} that it has made and that requires grad, which "
-                "a replay would not make; return it detached, and call requires_grad_() on it outside"
+                f"gf.compile: the step returns a leaf of shape {x.shape} that it has made and that requires grad, "
+                "which a replay would not make; return it detached, and call requires_grad_() on it outside"
             )
         return self._places.value(x.data)
 
@@ -263,7 +263,7 @@ class Trace(Observer):
         for node in self.before.values():
             if node.inputs is None:
                 raise CompileError(
-                    f"gf.compile: a backward pass inside the compiled step went on into what was computed before it, by "
+                    "gf.compile: a backward pass inside the compiled step went on into what was computed before it, by "
                     f"{node.op.name} at {node.where()}; a replay could not. Pass x.detach(), or return the result and "
                     "call backward outside"
                 )

@@ -423,7 +423,7 @@ def no_grad_around_some_calls(compile):
 def a_print_inside(compile):
     @compile
     def step(x):
-        str("nothing is read")
+        "nothing is read"
         return x * 2
 
     for i in range(4):

@@ -461,7 +461,7 @@ def a_generator_that_is_advanced(compile):
 def numpy_random_numbers_inside(compile):
     @compile
     def step(x):
-        return x + gf.tensor(np.random.standard_normal(3).astype(np.float32))  # noqa: NPY002
+        return x + gf.tensor(np.random.standard_normal(3).astype(np.float32))
 
     for i in range(4):
         yield step(numbers(3, seed=i))
@@ -471,7 +471,7 @@ def numpy_random_numbers_inside(compile):
 def a_numpy_random_number_as_a_scalar(compile):
     @compile
     def step(x):
-        return x * float(np.random.random())  # noqa: NPY002
+        return x * float(np.random.random())
 
     for i in range(4):
         yield step(numbers(3, seed=i))

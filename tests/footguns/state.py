@@ -316,7 +316,19 @@ def integers_and_truth_values(compile):
         i = (x * 10).to("int64")
         b = x > 0
         small = i.to("int8")
-        return i // 3, i % 3, -i, b & (i > 2), ~b, gf.where(b, i, -i), i.sum(), b.any(), b.sum(axis=0), small + small, i * 2.5
+        return (
+            i // 3,
+            i % 3,
+            -i,
+            b & (i > 2),
+            ~b,
+            gf.where(b, i, -i),
+            i.sum(),
+            b.any(),
+            b.sum(axis=0),
+            small + small,
+            i * 2.5,
+        )
 
     yield from _calls(compile, step)
 
@@ -357,7 +369,13 @@ def arrays_of_one_element(compile):
 def one_row_and_one_column(compile):
     def step(x):
         row, column = x[:1], x[:, :1]
-        return row + column, (row * x).sum(axis=0), (column * x).mean(axis=1), gf.softmax(row), gf.softmax(column, axis=0)
+        return (
+            row + column,
+            (row * x).sum(axis=0),
+            (column * x).mean(axis=1),
+            gf.softmax(row),
+            gf.softmax(column, axis=0),
+        )
 
     yield from _calls(compile, step)
 

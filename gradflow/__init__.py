@@ -9,6 +9,8 @@ from gradflow.determinism import are_deterministic_algorithms_enabled, use_deter
 from gradflow.device import Device, device
 from gradflow.dtypes import bool_ as bool
 from gradflow.dtypes import (
+    complex64,
+    complex128,
     float16,
     float32,
     float64,
@@ -39,6 +41,7 @@ from gradflow.ops.arithmetic import (
 )
 from gradflow.ops.cast import astype
 from gradflow.ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal
+from gradflow.ops.conjugate import angle, complex, conj, imag, real
 from gradflow.ops.contract import dot, outer, tensordot, vecdot
 from gradflow.ops.create import asarray, from_numpy, full, full_like, ones, ones_like, zeros, zeros_like
 from gradflow.ops.diagonal import diag, diagonal, tril, triu
@@ -114,7 +117,7 @@ from gradflow.ops.trigonometric import (
 from gradflow.tensor import Tensor, tensor
 
 if _TYPE_CHECKING:
-    from gradflow import cuda, data, linalg, nn, optim, serialize, special, testing, train
+    from gradflow import cuda, data, fft, linalg, nn, optim, serialize, special, testing, train
     from gradflow.backend.native.threads import get_num_threads, set_num_threads
     from gradflow.compiler import compile
     from gradflow.explanation import explain
@@ -140,6 +143,7 @@ __all__ = [
     "abs",
     "add",
     "all",
+    "angle",
     "any",
     "arange",
     "arccos",
@@ -167,7 +171,11 @@ __all__ = [
     "ceil",
     "clip",
     "compile",
+    "complex",
+    "complex128",
+    "complex64",
     "concat",
+    "conj",
     "copysign",
     "cos",
     "cosh",
@@ -194,6 +202,7 @@ __all__ = [
     "explain",
     "expm1",
     "eye",
+    "fft",
     "flatten",
     "flip",
     "float16",
@@ -217,6 +226,7 @@ __all__ = [
     "hardtanh",
     "heaviside",
     "hypot",
+    "imag",
     "inf",
     "int16",
     "int32",
@@ -284,6 +294,7 @@ __all__ = [
     "rad2deg",
     "random",
     "ravel",
+    "real",
     "reciprocal",
     "relu",
     "remainder",
@@ -362,6 +373,7 @@ _LATER = {
     "fmax": "gradflow.ops.sign_bit:fmax",
     "fmin": "gradflow.ops.sign_bit:fmin",
     "fmod": "gradflow.ops.sign_bit:fmod",
+    "fft": "gradflow.fft",
     "gelu": "gradflow.ops.gelu:gelu",
     "get_num_threads": "gradflow.backend.native.threads:get_num_threads",
     "heaviside": "gradflow.ops.sign_bit:heaviside",

@@ -24,7 +24,7 @@ LAYERS = """
     backend
     mode determinism mutations site tensor slot seed tape dispatch
     ops
-    linalg special
+    linalg special fft
     transforms nn optim serialize data
     compiler
     cuda profiling explanation train testing

@@ -104,6 +104,8 @@ def distance(found: Any, expected: Any) -> tuple[float, float]:
     """
     if found.shape != expected.shape or found.dtype != expected.dtype:
         return float("inf"), 0.0
+    if expected.dtype.kind == "c":
+        return distance(*(np.stack([x.real, x.imag]) for x in (found, expected)))
     if not dtypes.is_floating(expected.dtype):
         return (0.0 if np.array_equal(found, expected) else float("inf")), 0.0
     ours, theirs = found.astype(np.float64), expected.astype(np.float64)

@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from gradflow.testing.simulated import arrangement, creation, elementwise, indexing, linalg, ordering, reduction, solver
+from gradflow.testing.simulated import (
+    arrangement,
+    creation,
+    elementwise,
+    fourier,
+    indexing,
+    linalg,
+    ordering,
+    reduction,
+    solver,
+)
 from gradflow.testing.simulated.array import Array
 from gradflow.testing.simulated.cuda import Cuda, bound
 from gradflow.testing.simulated.elementwise import UFUNCS, Ufunc
@@ -59,6 +69,7 @@ class Cupy:
         kernel._module = module
         self.RawModule, self.RawKernel = module, kernel
         self.linalg = SimpleNamespace(**{name: partial(each, self) for name, each in solver.FUNCTIONS.items()})
+        self.fft = SimpleNamespace(**{name: partial(each, self) for name, each in fourier.FUNCTIONS.items()})
         self._pool = self.cuda.MemoryPool()
         self._pool._pools = {each.number: each.pool for each in self.machine.processors}
 

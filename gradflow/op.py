@@ -144,6 +144,7 @@ class Op:
         self.view = view
         self.mutates = mutates
         self.period = period
+        self.broadcasts = getattr(spec, "broadcasts", False)  # its inputs, to the shape of its result
         self.input_names = _positional(forward)[1:]
         self.attribute_names = tuple(each for each in _keyword(forward) if each != "out")
         rules = vjp if isinstance(vjp, tuple) else ()
@@ -231,4 +232,5 @@ def elementwise(name: str, ufunc: np.ufunc) -> SpecRule:
             raise DTypeError(f"{name}: not defined for {kinds}; convert with .to('float32')") from None
         return Spec(shape, dtype)
 
+    spec.broadcasts = True  # type: ignore[attr-defined]
     return spec

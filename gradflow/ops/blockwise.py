@@ -24,6 +24,7 @@ def real(name: str) -> SpecRule:
         shape = broadcast(name, *(each.shape for each in specs))
         return Spec(shape, float_dtype(*(each.dtype for each in specs)))
 
+    spec.broadcasts = True  # type: ignore[attr-defined]
     return spec
 
 

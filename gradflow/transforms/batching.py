@@ -10,7 +10,7 @@ from gradflow.op import Op, Spec
 from gradflow.ops.join import stack
 from gradflow.ops.shape import broadcast_to, moveaxis, reshape
 from gradflow.tensor import Tensor
-from gradflow.transforms.tangent import is_elementwise
+from gradflow.transforms.tangent import ELEMENTWISE, is_elementwise
 
 
 class Batch(NamedTuple):
@@ -70,17 +70,22 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 
 
 def rule_for(op: Op, specs: Sequence[Spec], attrs: dict[str, Any], spec: Spec) -> Rule | None:
-    """The rule for a call of ``op``, whose inputs and result are, for one example, like ``specs`` and ``spec``."""
+    """The rule for a call of ``op``, whose inputs and result are, for one example, like ``specs`` and ``spec``.
+
+    Elementwise ops need no declaration, nor do those that name dimensions of their inputs ``axis`` or ``axes``.
+    """
     declared = RULES.get(op.name)
-    if declared is None and is_elementwise(op, specs, attrs, spec.shape):
+    if declared is not None:
+        return declared
+    if is_elementwise(op, specs, attrs, spec.shape):
         return elementwise
-    return declared
+    by_convention = {"axes": over_axes, "axis": along_axis}
+    named = [name for name in op.attribute_names if name in by_convention]
+    of_one_rank = len({len(each.shape) for each in specs if not each.absent}) == 1
+    return by_convention[named[0]] if len(named) == 1 and of_one_rank else None
 
 
-@rule(
-    "floor_divide", "remainder", "bitwise_left_shift", "bitwise_right_shift", "round", "snapshot", "where",
-    "angle", "complex", "conj", "imag", "real",
-)  # fmt: skip
+@rule(*ELEMENTWISE)
 def elementwise(batch: Batch) -> Tensor:
     """Dimensions of examples that broadcast are aligned at the right, as ever."""
     rank = len(batch.spec.shape)
@@ -94,7 +99,7 @@ def elementwise(batch: Batch) -> Tensor:
 @rule(
     "tril", "triu", "one_hot", "to_device",
     "cholesky", "cofactor", "complement", "det", "eigh", "eigvalsh", "expm", "inv", "pinv", "qr", "slogdet", "svd",
-    "svdvals",
+    "svdvals", "window_sum", "window_spread", "max_pool", "max_pool_index",
 )  # fmt: skip
 def unchanged(batch: Batch) -> Tensor:
     """What is done along the last dimensions of one input, or to every element of it."""
@@ -142,19 +147,14 @@ def shifted(axis: int, rank: int) -> int:
     return axis % rank + 1
 
 
-@rule(
-    "sum", "mean", "max", "min", "prod", "all", "any", "count_nonzero", "logsumexp", "var", "std", "norm",
-    "extremum_share", "roll",
-)  # fmt: skip
 def over_axes(batch: Batch) -> Tensor:
-    """Reductions, and whatever else has ``axes``."""
+    """Reductions, and whatever else has ``axes``: they are one further back."""
     axes = tuple(shifted(axis, batch.rank()) for axis in batch.attrs["axes"])
     return batch.do(*batch.all_in_front(), axes=axes)
 
 
-@rule("cumsum", "softmax", "log_softmax", "softmax_grad", "log_softmax_grad", "concat")
 def along_axis(batch: Batch) -> Tensor:
-    """Along one axis, of inputs of one rank."""
+    """Along one axis, of inputs of one rank: it is one further back."""
     return batch.do(*batch.all_in_front(), axis=shifted(batch.attrs["axis"], batch.rank()))
 
 

@@ -33,8 +33,10 @@ def gradient_of_reduced(batch: Batch) -> Tensor:
     values, specs = list(batch.values), list(batch.specs)
     if how != "none":
         g = values[0] / (size_of(shape) or 1) if how == "mean" else values[0] * SUMS[how]
-        values[0] = broadcast_to(reshape(g, (*g.shape, *(1,) * len(shape))), (*g.shape, *shape))
-        specs[0] = specs[0]._replace(shape=shape)
+        values[0] = g
+        if not batch.rank(0):
+            values[0] = broadcast_to(reshape(g, (*g.shape, *(1,) * len(shape))), (*g.shape, *shape))
+            specs[0] = specs[0]._replace(shape=shape)
     attrs = {**batch.attrs, "reduction": "none"}
     return elementwise(batch._replace(values=values, specs=specs, attrs=attrs, spec=batch.spec._replace(shape=shape)))
 

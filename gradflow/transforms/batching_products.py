@@ -7,7 +7,7 @@ from gradflow.ops.contract import LABELS, terms
 from gradflow.ops.linalg import _matmul
 from gradflow.ops.shape import reshape
 from gradflow.tensor import Tensor
-from gradflow.transforms.batching import Batch, merged, rule, shifted
+from gradflow.transforms.batching import Batch, merged, one_by_one, rule, shifted
 
 
 @rule("linear")
@@ -62,3 +62,18 @@ def weight_gradient(batch: Batch) -> Tensor:
     aligned = (batch.size, *(1,) * (batch.rank(1) - len(shape)), *shape)
     out = batch.do(*(batch.front(i) for i in range(2)), axes=axes, shape=aligned)
     return reshape(out, (batch.size, *shape))
+
+
+@rule("conv", "conv_input_grad", "fold", "unfold", "adaptive_max_index")
+def images(batch: Batch) -> Tensor:
+    """With one weight for all, the images of all examples are one batch of images."""
+    x, *others = batch.values
+    if any(batch.mapped[1:]):
+        return one_by_one(batch)
+    return reshape(batch.do(merged(x), *others), (batch.size, *batch.spec.shape))
+
+
+@rule("conv_weight_grad")
+def weight_gradients(batch: Batch) -> Tensor:
+    """Every example has a sum over its own images."""
+    return one_by_one(batch)

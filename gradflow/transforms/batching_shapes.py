@@ -9,7 +9,7 @@ from gradflow.ops.ranges import arange
 from gradflow.ops.shape import broadcast_to, moveaxis, reshape
 from gradflow.ops.slicing import FULL, selected
 from gradflow.tensor import Tensor
-from gradflow.transforms.batching import Batch, elementwise, in_front, merged, rule, shifted
+from gradflow.transforms.batching import Batch, elementwise, in_front, merged, one_by_one, rule, shifted
 
 
 @rule("reshape")
@@ -137,3 +137,8 @@ def put(batch: Batch) -> Tensor:
     counted = _from_the_front(batch.values[2], shape[axis]) + _offsets(batch, shape[axis], count)
     out = batch.do(rows, value, counted, axis=0)
     return moveaxis(reshape(out, (batch.size, shape[axis], *out.shape[1:])), 1, axis + 1)
+
+
+@rule("searchsorted")
+def searched(batch: Batch) -> Tensor:
+    return one_by_one(batch) if batch.mapped[0] else batch.do(*batch.values)

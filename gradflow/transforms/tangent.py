@@ -23,6 +23,12 @@ from gradflow.shapes import Shape, broadcast
 from gradflow.tensor import Tensor
 from gradflow.transforms.nodes import differentiating, here, place_of, swept, variable, wanted
 
+# elementwise ops that are not known by what they declare
+ELEMENTWISE = (
+    "angle", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "complex", "conj", "imag", "ldexp", "polygamma", "real", "round", "where",
+)  # fmt: skip
+
 
 class Call(NamedTuple):
     """A call of ``op`` that made ``out``."""
@@ -72,7 +78,7 @@ def tangent_of(call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
 
 def is_elementwise(op: Op, specs: Sequence[Spec], attrs: dict[str, Any], shape: Shape) -> bool:
     """Whether each element of a result of ``shape`` depends on the elements of the inputs in the same place alone."""
-    if op.partials:
+    if op.partials or op.name in ELEMENTWISE or (op.broadcasts and "axis" not in op.attribute_names):
         return True
     text = op.scalar_for(specs, attrs)
     if text is None or any(word in text for word in (*REDUCTIONS, COLUMN)):

@@ -72,6 +72,7 @@ class Vectorization(Level):
                 f"vmap: {op.name} has no batching rule; call the function in a loop and join the results with gf.stack"
             )
         out = found(Batch(op, values, mapped, attrs, specs, spec, self.size))
+        assert out.shape == (self.size, *spec.shape), f"the batching rule of {op.name} made {out.shape}"
         return Tensor(Examples(self, out, False))
 
     def taken_apart(self, x: Any, axis: int | None) -> Tensor:

@@ -9,11 +9,14 @@ from collections.abc import Callable, Hashable
 from types import MethodType
 from typing import Any, TypeVar, overload
 
+import numpy as np
+
 from gradflow.compiler.facts import Entry, Facts, standing
 from gradflow.compiler.fingerprint import difference, fingerprint
 from gradflow.compiler.guards import Guards
 from gradflow.compiler.plan import Plan, Slot
-from gradflow.compiler.signature import aliases, described, flattened, is_array, rebuilt, settings
+from gradflow.compiler.randomness import drawn, states
+from gradflow.compiler.signature import aliases, described, flattened, is_array, objects, rebuilt, settings
 from gradflow.compiler.trace import Trace, tracing
 from gradflow.dispatch import observed
 from gradflow.errors import CompileError
@@ -61,7 +64,7 @@ class Compiled:
         if key in self.eager:
             return self.function(*args, **kwargs)
         with self._tracing:  # of two threads one waits, and finds what the other has learned
-            guards = Guards(self.function)
+            guards = Guards(self.function, objects((args, kwargs)))
             self._held = guards.arrays
             leaves.clear()
             key = self._key(args, kwargs, leaves)
@@ -141,11 +144,13 @@ class Compiled:
         args, kwargs = rebuilt((args, kwargs), lambda _: next(given), is_array)
         entry = [(x, standing(x)) for x in trace.lasting.values()]
         tensors: list[Tensor] = []
+        before = states()
         with tracing(trace):
             result = self.function(*args, **kwargs)
             template = _template(result, tensors)
             trace.pull(tensors)
         try:
+            _forbid_draws(before)
             self._learn(key, trace, guards, entry, tensors, template)
         except CompileError as error:
             if not self.fallback:
@@ -213,6 +218,15 @@ class Compiled:
         return Compiled, (self.function, self.exact, self.fallback)
 
 
+def _forbid_draws(before: dict[str, Any]) -> None:
+    name = drawn(before)
+    if name is not None:
+        raise CompileError(
+            f"gf.compile: the step draws from the random numbers of {name}, which a replay would not; draw outside and "
+            "pass the number, or use gf.random"
+        )
+
+
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
@@ -221,13 +235,18 @@ def _template(result: Any, tensors: list[Tensor]) -> Any:
     """``result`` with a Slot for each tensor; the tensors, each once, are added to ``tensors``."""
     numbers: dict[int, int] = {}
 
-    def leaf(x: Tensor) -> Any:
+    def leaf(x: Any) -> Any:
+        if not isinstance(x, Tensor):
+            raise CompileError(
+                f"gf.compile: the step returns a {type(x).__name__}, which would be the same one in every replay; "
+                "return a tensor, or a tuple, list or dict"
+            )
         if id(x) not in numbers:
             numbers[id(x)] = len(tensors)
             tensors.append(x)
         return Slot(numbers[id(x)])
 
-    return rebuilt(result, leaf, lambda x: isinstance(x, Tensor))
+    return rebuilt(result, leaf, lambda x: isinstance(x, (Tensor, np.ndarray, set, bytearray)))
 
 
 @overload

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,12 +38,12 @@ class Watch(NamedTuple):
 
 
 class Guards:
-    """All that ``function`` looks at: captured variables, globals, attributes; modules and optimizers whole.
+    """All that ``function`` looks at in what it is ``given`` beside tensors, and in what it holds itself: captured variables, globals, attributes; modules and optimizers whole.
 
     What a module or an optimizer holds is looked at again only if some attribute or option was set since.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], given: Sequence[Any] = ()) -> None:
         self.seen: set[int] = set()
         self.tensors: dict[int, tuple[Tensor, Any, bool]] = {}  # by id, with their arrays and whether they require grad
         self.arrays: dict[int, Any] = {}  # by id
@@ -51,6 +52,11 @@ class Guards:
         self.always: list[Watch] = []
         self.counted: list[Watch] = []
         self._function(function, DEPTH)
+        inner: Any = inspect.unwrap(getattr(function, "func", function))
+        inner = getattr(inner, "__func__", inner)
+        names = _names(inner) if isinstance(inner, types.FunctionType) else set()
+        for each in given:
+            self._object("an argument", each, names, DEPTH)
         self.count = changes.count
 
     def changed(self) -> Watch | None:

@@ -51,6 +51,8 @@ def flattened(arguments: Any, leaves: list[Tensor], held: dict[int, Any]) -> Has
         return kind, *[flattened(each, leaves, held) for each in arguments]
     if is_dataclass(arguments) and not isinstance(arguments, type):
         return kind, *[flattened(getattr(arguments, each.name), leaves, held) for each in fields(arguments)]
+    if isinstance(arguments, np.floating):
+        return kind, repr(arguments)
     try:
         hash(arguments)
     except TypeError:
@@ -84,6 +86,18 @@ def rebuilt(tree: Any, leaf: Callable[[Any], Any], is_leaf: Callable[[Any], bool
 def is_array(x: Any) -> bool:
     """Whether ``x`` is a tensor, or an array that counts as one."""
     return isinstance(x, (Tensor, np.ndarray)) or _is_on_gpu(x)
+
+
+def objects(tree: Any) -> list[Any]:
+    """What is in ``tree`` beside tensors, plain values and the containers themselves: modules, say."""
+    found: list[Any] = []
+
+    def is_object(x: Any) -> bool:
+        container = isinstance(x, (tuple, list, dict)) or (is_dataclass(x) and not isinstance(x, type))
+        return not (container or is_array(x) or type(x) in _STATIC or isinstance(x, (float, np.generic)))
+
+    rebuilt(tree, found.append, is_object)
+    return found
 
 
 def described(name: str, tree: Any) -> Iterator[tuple[str, str]]:

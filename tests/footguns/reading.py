@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import warnings
 
@@ -457,7 +458,7 @@ def a_generator_that_is_advanced(compile):
         yield step(numbers(3, seed=i))
 
 
-@raises(TWICE)
+@raises("draws from the random numbers of numpy.random")
 def numpy_random_numbers_inside(compile):
     @compile
     def step(x):
@@ -467,7 +468,7 @@ def numpy_random_numbers_inside(compile):
         yield step(numbers(3, seed=i))
 
 
-@raises(TWICE)
+@raises("draws from the random numbers of numpy.random")
 def a_numpy_random_number_as_a_scalar(compile):
     @compile
     def step(x):
@@ -543,3 +544,38 @@ def data_replaced_inside(compile):
     for i in range(4):
         step(numbers(3, seed=i))
         yield w
+
+
+@raises("draws from the random numbers of random")
+def layers_left_out_at_random(compile):
+    model = net(4, 4)
+
+    @compile
+    def step(x):
+        return model(x).detach() if random.random() < 0.9 else x * 1
+
+    random.seed(1)
+    for x, _ in batches(4):
+        yield step(x)
+
+
+@raises("draws from the random numbers of numpy.random")
+def numpy_deciding_at_random(compile):
+    @compile
+    def step(x):
+        return x * 2 if np.random.random() < 0.999 else x * 3
+
+    for i in range(4):
+        yield step(numbers(3, seed=i))
+
+
+@raises("the step returns a ndarray")
+def an_array_as_a_result(compile):
+    count = iter(range(9))
+
+    @compile
+    def step(x):
+        return x * 2, np.full(3, next(count))
+
+    for i in range(4):
+        yield step(numbers(3, seed=i))

@@ -23,6 +23,7 @@ from gradflow.nn.adaptive_pooling import (
     AdaptiveMaxPool2d,
     AdaptiveMaxPool3d,
 )
+from gradflow.nn.attention import MultiheadAttention
 from gradflow.nn.container import ModuleList, Sequential
 from gradflow.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from gradflow.nn.dropout import Dropout
@@ -110,6 +111,7 @@ __all__ = [
     "MaxUnpool3d",
     "Module",
     "ModuleList",
+    "MultiheadAttention",
     "NLLLoss",
     "Parameter",
     "PixelShuffle",

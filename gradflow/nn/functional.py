@@ -13,6 +13,7 @@ from gradflow.ops.adaptive_pools import (
     adaptive_max_pool2d,
     adaptive_max_pool3d,
 )
+from gradflow.ops.attention import scaled_dot_product_attention
 from gradflow.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
 from gradflow.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from gradflow.ops.cross_entropy import cross_entropy
@@ -95,6 +96,7 @@ __all__ = [
     "pixel_unshuffle",
     "relu",
     "rms_norm",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",

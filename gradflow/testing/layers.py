@@ -94,6 +94,10 @@ LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
     "RMSNorm": (lambda device: nn.RMSNorm(6, device=device), numbers(2, 3, 6)),
     "Unfold": (lambda device: nn.Unfold(2), numbers(1, 3, 4, 5)),
     "Upsample": (lambda device: nn.Upsample((7, 5), mode="bicubic"), numbers(1, 2, 4, 6)),
+    "MultiheadAttention": (
+        lambda device: nn.MultiheadAttention(6, 2, device=device),
+        lambda device: tuple(each for f in (4, 5, 5) for each in numbers(f, 3, 6)(device)),
+    ),
     "BCELoss": (lambda device: nn.BCELoss(), lambda device: (shares(device).requires_grad_(), shares(device))),
     "BCEWithLogitsLoss": _loss(nn.BCEWithLogitsLoss, shares),
     "BatchNorm1d": (lambda device: nn.BatchNorm1d(6, device=device), lambda device: (real(device),)),

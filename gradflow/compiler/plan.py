@@ -23,7 +23,7 @@ from gradflow.compiler.pulling import CompiledNode
 from gradflow.compiler.replay import Replay
 from gradflow.compiler.results import Results
 from gradflow.compiler.signature import rebuilt
-from gradflow.compiler.works import Work, phases, reference
+from gradflow.compiler.works import Work, direct, phases, reference
 from gradflow.device import CPU, Device
 from gradflow.errors import CompileError
 from gradflow.mutations import mutations
@@ -72,7 +72,7 @@ class Plan:
         if self.exact:
             return [reference(call) for call in self.program.calls]
         if self.device == CPU and not native.available():
-            return [reference(call) for call in lowering.with_cross_entropy(self.program).calls]
+            return [direct(call) for call in lowering.with_cross_entropy(self.program).calls]
         works = lowering.lowered(self.program)
         return works if self.device == CPU else with_epilogues(works, self.program, supported_on(self.device))
 

@@ -13,8 +13,9 @@ from gradflow.backend import cpu, native
 from gradflow.compiler.apart import Apart
 from gradflow.compiler.arrays import address_of, array_at
 from gradflow.compiler.memory import ALIGNMENT, Layout
+from gradflow.compiler.numpy_calls import numpy_call
 from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, Call, Program, Pullback, Storage, Value
-from gradflow.compiler.works import Action, Reference, Work, phases
+from gradflow.compiler.works import Action, Direct, Reference, Work, phases
 from gradflow.op import Spec
 
 Step = Callable[[], None]
@@ -142,6 +143,8 @@ class Replay:
         for position, x in enumerate(call.inputs):
             if isinstance(x, Value) and x.storage.origin == INPUT:
                 self._renewed[self._inputs.index(x.storage)].append((operands, position, x))
+        if isinstance(work.does, Direct):
+            return numpy_call(call, operands, None if call.out is None else self.array(call.out))
         return self._reference(call, operands)
 
     def _operands(self, call: Call) -> list[Any]:
@@ -165,4 +168,4 @@ class Replay:
 
 
 def _is_native(work: Work) -> bool:
-    return not isinstance(work.does, (Reference, Action))
+    return not isinstance(work.does, (Reference, Direct, Action))

@@ -16,6 +16,12 @@ class Reference(NamedTuple):
     call: Call
 
 
+class Direct(NamedTuple):
+    """One call, done by NumPy's functions on the plan's buffers."""
+
+    call: Call
+
+
 class Action(NamedTuple):
     """Python's own work: the step's change of state that is no tensor's."""
 
@@ -29,7 +35,7 @@ class Boundary(NamedTuple):
 class Work(NamedTuple):
     """A unit of a plan: what is done, the calls it stands for, what it reads and what it writes."""
 
-    does: Loop | Gemm | CrossEntropy | Update | Reference | Action | Boundary
+    does: Loop | Gemm | CrossEntropy | Update | Reference | Direct | Action | Boundary
     calls: tuple[Call, ...]
     reads: tuple[Value, ...]
     writes: tuple[Value, ...]
@@ -41,6 +47,12 @@ def reference(call: Call) -> Work:
     if call.op is None:
         does = Boundary() if call.action is None else Action(call)
     return Work(does, (call,), tuple(call.reads), tuple(call.writes))
+
+
+def direct(call: Call) -> Work:
+    """``call`` as a work that needs no backend."""
+    work = reference(call)
+    return work._replace(does=Direct(call)) if isinstance(work.does, Reference) else work
 
 
 def phases(works: Sequence[Work]) -> list[list[Work]]:

@@ -134,11 +134,13 @@ if _TYPE_CHECKING:
     from gradflow.ops.rounding import rint, trunc
     from gradflow.ops.sign_bit import copysign, fmax, fmin, fmod, heaviside, ldexp, nextafter, positive, signbit
     from gradflow.profiling import profile
+    from gradflow.widening import PromotionWarning, promotion
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Device",
+    "PromotionWarning",
     "Tensor",
     "abs",
     "add",
@@ -291,6 +293,7 @@ __all__ = [
     "power",
     "prod",
     "profile",
+    "promotion",
     "rad2deg",
     "random",
     "ravel",
@@ -397,6 +400,8 @@ _LATER = {
     "optim": "gradflow.optim",
     "positive": "gradflow.ops.sign_bit:positive",
     "profile": "gradflow.profiling:profile",
+    "promotion": "gradflow.widening:promotion",
+    "PromotionWarning": "gradflow.widening:PromotionWarning",
     "rad2deg": "gradflow.ops.angle:rad2deg",
     "random": "gradflow.ops.random",
     "rint": "gradflow.ops.rounding:rint",

@@ -15,6 +15,7 @@ from gradflow.mode import PLAIN, mode
 from gradflow.mutations import mutations
 from gradflow.op import Op, Spec
 from gradflow.tensor import SCALARS, Tensor, TensorLike, operand, tensor
+from gradflow.widening import noticed
 
 CACHED_SPECS = 2048  # per op; a loop over ever-new shapes must not grow memory without bound
 
@@ -181,6 +182,8 @@ def _transformed(
 def _check(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], key: tuple[Any, ...]) -> Any:
     specs = tuple(x.spec if isinstance(x, Tensor) else Spec((), type(x)) for x in inputs)
     spec = op.spec(*specs, **attrs)
+    if noticed(op, specs, spec):
+        return spec, specs  # not kept, so that every such call is noticed
     if len(op.specs) >= CACHED_SPECS:
         op.specs.clear()
     op.specs[key] = spec, specs

@@ -22,7 +22,7 @@ LAYERS = """
     shapes dtypes device samples launch formula loop
     op
     backend
-    mode determinism mutations site tensor slot seed tape dispatch
+    mode determinism mutations site widening tensor slot seed tape dispatch
     ops
     linalg special fft
     transforms nn optim serialize data

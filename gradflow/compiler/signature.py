@@ -16,6 +16,7 @@ from gradflow.dtypes import get_default_dtype
 from gradflow.errors import CompileError
 from gradflow.mode import mode
 from gradflow.tensor import Tensor, tensor
+from gradflow.widening import promotion_rule
 
 
 def flattened(arguments: Any, leaves: list[Tensor], held: dict[int, Any]) -> Hashable:
@@ -34,8 +35,8 @@ def flattened(arguments: Any, leaves: list[Tensor], held: dict[int, Any]) -> Has
         if arguments.requires_grad:
             return array.shape, array.dtype, array.strides, arguments.node is None, arguments.grad is None
         return array.shape, array.dtype, array.strides
-    if kind is float:  # zeros have signs, and NaN is not equal to itself
-        return kind, repr(arguments) if not arguments or isnan(arguments) else arguments
+    if kind is float or kind is complex:  # zeros have signs, and NaN is not equal to itself
+        return kind, repr(arguments) if kind is complex or not arguments or isnan(arguments) else arguments
     if kind in _STATIC:
         return kind, arguments
     if isinstance(arguments, np.ndarray) or _is_on_gpu(arguments):
@@ -132,6 +133,7 @@ def settings() -> Hashable:
         get_default_dtype(),
         get_float32_matmul_precision(),
         are_deterministic_algorithms_enabled(),
+        promotion_rule(),
     )
 
 

@@ -10,12 +10,11 @@ from gradflow.dispatch import apply
 from gradflow.mode import PLAIN, mode
 from gradflow.ops.create import asarray
 from gradflow.ops.generator import Generator, _snapshot, defaults
-from gradflow.tape import Node, _numbers, reachable
+from gradflow.tape import Node, _numbers
 from gradflow.tensor import Tensor
 from gradflow.transforms import tree
 from gradflow.transforms.nodes import (
     Called,
-    Ends,
     attached,
     differentiating,
     outside,
@@ -90,13 +89,18 @@ def _run(f: Callable[..., Any], given: Any, connected: bool) -> tuple[list[Tenso
 
 def _reached_beyond(results: list[Tensor], began: int) -> list[Node | Tensor]:
     """What ``results`` were computed from that was there before ``began``, besides the variables."""
-    recorded_ones = [x for x in results if x.requires_grad]
     found: dict[int, Node | Tensor] = {}
-    nodes = reachable(Ends(recorded_ones, recorded_ones)) if recorded_ones else []
-    for node in nodes:
-        for parent in node.parents if node.number > began else ():
-            if isinstance(parent, Tensor) or (parent is not None and parent.number < began):
-                found[id(parent)] = parent
+    stack: list[Node | Tensor | None] = [x.node or x for x in results if x.requires_grad]
+    seen: set[int] = set()
+    while stack:
+        place = stack.pop()
+        if place is None or id(place) in seen:
+            continue
+        seen.add(id(place))
+        if isinstance(place, Tensor) or place.number < began:
+            found[id(place)] = place
+        else:
+            stack += place.parents
     return list(found.values())
 
 

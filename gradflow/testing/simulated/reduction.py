@@ -128,8 +128,13 @@ def nansum(xp: Any, a: Any, axis: Axis = None, dtype: Any = None, out: Any = Non
     return _reduce(xp, "nansum", lambda x: total(np.nan_to_num(x), axis=axis, keepdims=keepdims), a, out)
 
 
+def convolve(xp: Any, a: Any, v: Any, mode: Any = "full") -> Any:
+    """The convolution of two vectors: in CuPy by a kernel or, if they are long, by Fourier transforms."""
+    return xp.machine.compute("convolve", lambda x, y: np.convolve(flushed(x), flushed(y), mode), (a, v))
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sum": sum, "prod": prod, "mean": mean, "var": var, "std": std, "max": max, "min": min, "amax": max, "amin": min,
     "ptp": ptp, "all": all, "any": any, "argmax": argmax, "argmin": argmin, "cumsum": cumsum, "cumprod": cumprod,
-    "count_nonzero": count_nonzero, "nansum": nansum,
+    "count_nonzero": count_nonzero, "nansum": nansum, "convolve": convolve,
 }  # fmt: skip

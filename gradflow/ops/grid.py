@@ -1,0 +1,92 @@
+"""Grids of coordinates, triangles of ones, and powers in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import SupportsIndex
+
+from gradflow.device import Device
+from gradflow.dtypes import DTypeLike
+from gradflow.errors import ArgumentError, ShapeError
+from gradflow.ops.arithmetic import power
+from gradflow.ops.create import asarray, ones
+from gradflow.ops.diagonal import tril
+from gradflow.ops.join import stack
+from gradflow.ops.ranges import arange
+from gradflow.ops.rearrange import flip
+from gradflow.ops.shape import broadcast_to, reshape
+from gradflow.ops.slicing import integer
+from gradflow.tensor import Tensor, TensorLike
+
+
+def meshgrid(*tensors: TensorLike, indexing: str = "xy", sparse: bool = False) -> list[Tensor]:
+    """The coordinates of a grid: for each vector an array of its elements over all the others.
+
+    "ij" has the dimensions in the order of the vectors, "xy" the first two exchanged; ``sparse`` leaves the others at
+    size 1. Raises ArgumentError for another indexing, ShapeError unless they are vectors or scalars.
+
+    >>> import gradflow as gf
+    >>> gf.meshgrid(gf.tensor([1, 2]), gf.tensor([3, 4, 5]), indexing="ij")[1]
+    tensor([[3, 4, 5],
+            [3, 4, 5]])
+    """
+    if indexing not in ("xy", "ij"):
+        raise ArgumentError(f"meshgrid: indexing is {indexing!r}; it must be 'xy' or 'ij'")
+    given = [asarray(each) for each in tensors]
+    for each in given:
+        if each.ndim > 1:
+            raise ShapeError(f"meshgrid: takes vectors, got shape {each.shape}")
+    places = list(range(len(given)))
+    if indexing == "xy" and len(given) > 1:
+        places[:2] = 1, 0
+    lines = [
+        reshape(each, tuple(each.size if i == place else 1 for i in range(len(given))))
+        for each, place in zip(given, places, strict=True)
+    ]
+    if sparse:
+        return lines
+    sizes = {place: each.size for each, place in zip(given, places, strict=True)}
+    return [broadcast_to(line, tuple(sizes[i] for i in range(len(given)))) for line in lines]
+
+
+def indices(dimensions: Sequence[SupportsIndex], *, device: str | Device | None = None) -> Tensor:
+    """The index of every place of an array with these ``dimensions``: of shape (ndim, *dimensions), int64.
+
+    >>> import gradflow as gf
+    >>> gf.indices((1, 3))[1]
+    tensor([[0, 1, 2]])
+    """
+    lines = [arange(integer("indices", "a size", size), device=device) for size in dimensions]
+    return stack(meshgrid(*lines, indexing="ij"))
+
+
+def tri(
+    rows: SupportsIndex, columns: SupportsIndex | None = None, k: SupportsIndex = 0, *, dtype: DTypeLike = None,
+    device: str | Device | None = None,
+) -> Tensor:  # fmt: skip
+    """A matrix with ones on and below the ``k``-th diagonal and zeros above; float32 by default, and square.
+
+    >>> import gradflow as gf
+    >>> gf.tri(2, 3)
+    tensor([[1., 0., 0.],
+            [1., 1., 0.]])
+    """
+    return tril(ones((rows, rows if columns is None else columns), dtype=dtype, device=device), k)
+
+
+def vander(x: TensorLike, n: SupportsIndex | None = None, *, increasing: bool = False) -> Tensor:
+    """The powers of a vector's elements in ``n`` columns, from the highest down to 1, or ``increasing``.
+
+    ``n`` is by default the vector's size. Raises ShapeError unless ``x`` is a vector.
+
+    >>> import gradflow as gf
+    >>> gf.vander(gf.tensor([2.0, 3.0]), 3)
+    tensor([[4., 2., 1.],
+            [9., 3., 1.]])
+    """
+    given = asarray(x)
+    if given.ndim != 1:
+        raise ShapeError(f"vander: x must be a vector, got shape {given.shape}")
+    count = given.size if n is None else integer("vander", "n", n)
+    powers = arange(count, device=given.device).astype(given.dtype)
+    return power(given[:, None], powers if increasing else flip(powers))

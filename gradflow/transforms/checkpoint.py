@@ -40,10 +40,10 @@ def checkpoint(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     cost", 2016.
 
     >>> import gradflow as gf
-    >>> x = gf.tensor(2.0, requires_grad=True)
+    >>> x = gf.tensor(0.0, requires_grad=True)
     >>> gf.checkpoint(lambda x: gf.exp(gf.sin(x)), x).backward()
     >>> x.grad
-    tensor(-1.0331162)
+    tensor(1.)
     """
     if not recorded() or mode.level is not None:
         return f(*args, **kwargs)

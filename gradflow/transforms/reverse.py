@@ -110,7 +110,9 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
 
     ``f`` returns a scalar; with ``has_aux`` a pair of it and anything else, and the result is ``((value, aux),
     gradient)``. The gradient is with respect to the argument at ``argnums``, a tensor or a container, and has its
-    structure; with a tuple of positions it is a tuple. It can be differentiated, and vectorized, again.
+    structure; with a tuple of positions it is a tuple. It can be differentiated, and vectorized, again. If something
+    that ``f`` reads requires grad, the gradient is a function of that, too, and on its tape, unless inside ``no_grad``.
+    Of complex arguments it is what ``backward`` leaves, the conjugate of JAX's.
 
     Raises ShapeError if the value is not a scalar, DTypeError for arguments that are not floating, ArgumentError for
     ``argnums`` that are not there.

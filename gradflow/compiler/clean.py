@@ -13,9 +13,26 @@ from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, STATE, Call, Pr
 
 def cleaned(program: Program) -> Program:
     """``program`` without what need not be done; what it does comes to the same bits."""
-    for step in (without_ones, without_repetition, without_dead):
+    for step in (folded, without_ones, without_repetition, without_dead):
         program = step(program)
+    for storage in program.storages:
+        if storage.origin == COMPUTED:
+            storage.array = None  # of the traced run, which is over
     return program
+
+
+def folded(program: Program) -> Program:
+    """What is computed from constants alone as a constant: the trace has computed it."""
+    fixed = _fixed(program)
+    calls: list[Call] = []
+    for call in program.calls:
+        made = call.out is not None and call.out.storage.origin == COMPUTED and call.out.storage not in fixed
+        constant = all(x.storage.origin == CONSTANT and x.storage not in fixed for x in call.reads)
+        if call.out is not None and made and call.reads and constant:
+            call.out.storage.origin = CONSTANT
+        else:
+            calls.append(call)
+    return program.with_calls(calls)
 
 
 def without_dead(program: Program) -> Program:
@@ -49,9 +66,7 @@ def without_repetition(program: Program) -> Program:
     same: dict[Storage, Value] = {}
     seen: dict[Any, Value] = {}
     versions: dict[Storage, int] = {}
-    fixed = {value.storage for value in kept(program)} | {
-        v.storage for c in program.calls if c.out is None for v in c.writes
-    }
+    fixed = _fixed(program)
     calls: list[Call] = []
     for original in program.calls:
         call = _renamed(original, same)
@@ -72,9 +87,7 @@ def without_repetition(program: Program) -> Program:
 def without_ones(program: Program) -> Program:
     """No products with, and no quotients by, a constant 1."""
     same: dict[Storage, Value] = {}
-    fixed = {value.storage for value in kept(program)} | {
-        v.storage for c in program.calls if c.out is None for v in c.writes
-    }
+    fixed = _fixed(program)
     calls: list[Call] = []
     for original in program.calls:
         call = _renamed(original, same)

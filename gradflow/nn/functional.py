@@ -17,11 +17,27 @@ from gradflow.ops.attention import scaled_dot_product_attention
 from gradflow.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
 from gradflow.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from gradflow.ops.cross_entropy import cross_entropy
+from gradflow.ops.distance import (
+    cosine_embedding_loss,
+    cosine_similarity,
+    pairwise_distance,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
 from gradflow.ops.fold import fold, unfold
 from gradflow.ops.gelu import gelu
 from gradflow.ops.group_norm import group_norm, instance_norm, rms_norm
 from gradflow.ops.interpolate import interpolate
+from gradflow.ops.likelihood_loss import gaussian_nll_loss, kl_div, poisson_nll_loss
 from gradflow.ops.linalg import linear
+from gradflow.ops.margin_loss import (
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    soft_margin_loss,
+)
 from gradflow.ops.nll_loss import nll_loss
 from gradflow.ops.normalize import batch_norm, layer_norm
 from gradflow.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
@@ -64,17 +80,22 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
     "elu",
     "embedding",
     "fold",
+    "gaussian_nll_loss",
     "gelu",
     "group_norm",
     "hardtanh",
+    "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
     "interpolate",
+    "kl_div",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
@@ -83,6 +104,7 @@ __all__ = [
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
+    "margin_ranking_loss",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
@@ -90,10 +112,15 @@ __all__ = [
     "max_unpool2d",
     "max_unpool3d",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "one_hot",
+    "pairwise_distance",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "poisson_nll_loss",
     "relu",
     "rms_norm",
     "scaled_dot_product_attention",
@@ -101,9 +128,12 @@ __all__ = [
     "sigmoid",
     "silu",
     "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softplus",
     "tanh",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
     "unfold",
 ]
 

@@ -13,20 +13,23 @@ from gradflow.ops.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l
 from gradflow.tensor import Tensor, TensorLike
 
 
-class _Loss(Module):
+class Loss(Module):
+    """What all have: ``reduction``, and weights as buffers."""
+
     def __init__(self, reduction: str, offered: tuple[str, ...] = REDUCTIONS) -> None:
         super().__init__()
         check_reduction(type(self).__name__, reduction, offered)
         self.reduction = reduction
 
-    def _hold(self, name: str, weights: TensorLike) -> None:
+    def hold(self, name: str, weights: TensorLike) -> None:
+        """Keep ``weights`` as the buffer ``name``, which gets no gradient."""
         self.register_buffer(name, None if weights is None else asarray(weights).detach())
 
     def extra_repr(self) -> str:
         return "" if self.reduction == "mean" else f"reduction={self.reduction!r}"
 
 
-class MSELoss(_Loss):
+class MSELoss(Loss):
     """``mse_loss``, the squared error, as a module; ``reduction`` is "mean", "sum", "none" or "half".
 
     >>> import gradflow as gf
@@ -41,7 +44,7 @@ class MSELoss(_Loss):
         return mse_loss(input, target, reduction=self.reduction)
 
 
-class L1Loss(_Loss):
+class L1Loss(Loss):
     """``l1_loss``, the absolute error, as a module; ``reduction`` is "mean", "sum" or "none".
 
     >>> import gradflow as gf
@@ -56,7 +59,7 @@ class L1Loss(_Loss):
         return l1_loss(input, target, reduction=self.reduction)
 
 
-class HuberLoss(_Loss):
+class HuberLoss(Loss):
     """``huber_loss``, squared for errors up to ``delta`` and linear beyond, as a module.
 
     >>> import gradflow as gf
@@ -72,7 +75,7 @@ class HuberLoss(_Loss):
         return huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
-class SmoothL1Loss(_Loss):
+class SmoothL1Loss(Loss):
     """``smooth_l1_loss``, the absolute error rounded off where it is below ``beta``, as a module.
 
     >>> import gradflow as gf
@@ -88,7 +91,7 @@ class SmoothL1Loss(_Loss):
         return smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
-class BCELoss(_Loss):
+class BCELoss(Loss):
     """``binary_cross_entropy``, of probabilities, as a module; ``weight`` multiplies the loss of each element.
 
     >>> import gradflow as gf
@@ -100,13 +103,13 @@ class BCELoss(_Loss):
 
     def __init__(self, weight: TensorLike = None, *, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        self._hold("weight", weight)
+        self.hold("weight", weight)
 
     def forward(self, input: Tensor, target: TensorLike) -> Tensor:
         return binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
 
-class BCEWithLogitsLoss(_Loss):
+class BCEWithLogitsLoss(Loss):
     """``binary_cross_entropy_with_logits`` as a module; ``pos_weight`` multiplies the part of positive targets.
 
     >>> import gradflow as gf
@@ -119,8 +122,8 @@ class BCEWithLogitsLoss(_Loss):
 
     def __init__(self, weight: TensorLike = None, *, reduction: str = "mean", pos_weight: TensorLike = None) -> None:
         super().__init__(reduction)
-        self._hold("weight", weight)
-        self._hold("pos_weight", pos_weight)
+        self.hold("weight", weight)
+        self.hold("pos_weight", pos_weight)
 
     def forward(self, input: Tensor, target: TensorLike) -> Tensor:
         return binary_cross_entropy_with_logits(
@@ -128,7 +131,7 @@ class BCEWithLogitsLoss(_Loss):
         )
 
 
-class NLLLoss(_Loss):
+class NLLLoss(Loss):
     """``nll_loss``, of log-probabilities and class labels, as a module; ``weight`` has a number for each class.
 
     >>> import gradflow as gf
@@ -140,14 +143,14 @@ class NLLLoss(_Loss):
 
     def __init__(self, weight: TensorLike = None, *, ignore_index: int = IGNORED, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        self._hold("weight", weight)
+        self.hold("weight", weight)
         self.ignore_index = ignore_index
 
     def forward(self, input: Tensor, target: TensorLike) -> Tensor:
         return nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
-class CrossEntropyLoss(_Loss):
+class CrossEntropyLoss(Loss):
     """``cross_entropy``, of logits and class labels or probabilities, as a module.
 
     >>> import gradflow as gf
@@ -166,7 +169,7 @@ class CrossEntropyLoss(_Loss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(reduction)
-        self._hold("weight", weight)
+        self.hold("weight", weight)
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
 

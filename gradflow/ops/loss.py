@@ -13,8 +13,10 @@ from gradflow.errors import ArgumentError, ShapeError
 from gradflow.launch import THREADS, Launch, Tickets, blocks_over, flat
 from gradflow.op import Spec, SpecRule
 from gradflow.ops.precision import float_dtype, stored
+from gradflow.ops.reduce import mean, sum
 from gradflow.ops.teams import alike, partial_sums
 from gradflow.shapes import Shape, broadcast, size_of
+from gradflow.tensor import Tensor
 
 Array = Any
 REDUCTIONS = ("mean", "sum", "none")
@@ -32,6 +34,21 @@ def scale(reduction: str, size: int) -> float:
     if reduction == "mean":
         return 1 / size if size else math.nan
     return 0.5 if reduction == "half" else 1.0
+
+
+def reduce_losses(name: str, each: Tensor, reduction: str) -> Tensor:
+    """The losses ``each``, a tensor, their sum or their mean; ArgumentError for another reduction."""
+    check_reduction(name, reduction)
+    if reduction == "none":
+        return each
+    return sum(each) if reduction == "sum" else mean(each)
+
+
+def check_same(name: str, **tensors: Tensor) -> None:
+    """Raise ShapeError unless all have one shape: broadcasting would compare predictions with others' targets."""
+    if len({x.shape for x in tensors.values()}) > 1:
+        given = ", ".join(f"{role} {x.shape}" for role, x in tensors.items())
+        raise ShapeError(f"{name}: the shapes must be equal, got {given}; use .reshape or .broadcast_to")
 
 
 def reduced(each: Array, reduction: str, dtype: DType, out: Array | None) -> Array:

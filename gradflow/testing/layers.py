@@ -36,6 +36,17 @@ def numbers(*shape: int) -> Callable[[Device], tuple[Tensor, ...]]:
     return lambda device: (tensor(values, device=device, requires_grad=True),)
 
 
+def _signs(device: Device) -> Tensor:
+    """1 and -1 by turns, (8,)."""
+    return tensor(np.array([1, -1] * 4), device=device)
+
+
+def _more(*loss: Any) -> tuple[Make, Callable[[Device], tuple[Tensor, ...]]]:
+    """A loss, made by the first, of ``real`` and what the others make."""
+    make, *others = loss
+    return lambda device: make(), lambda device: (real(device), *(each(device) for each in others))
+
+
 def _corners(device: Device, *shape: int) -> Tensor:
     """Places in planes twice as large along each dimension, all different within a plane."""
     planes = np.broadcast_to(2 * np.arange(int(np.prod(shape[2:]))).reshape(shape[2:]), shape)
@@ -97,6 +108,20 @@ LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
     "MultiheadAttention": (
         lambda device: nn.MultiheadAttention(6, 2, device=device),
         lambda device: tuple(each for f in (4, 5, 5) for each in numbers(f, 3, 6)(device)),
+    ),
+    "CosineEmbeddingLoss": _more(nn.CosineEmbeddingLoss, shares, _signs),
+    "GaussianNLLLoss": _more(nn.GaussianNLLLoss, shares, shares),
+    "HingeEmbeddingLoss": _loss(nn.HingeEmbeddingLoss, lambda device: shares(device).round() * 2 - 1),
+    "KLDivLoss": _loss(nn.KLDivLoss, shares),
+    "MarginRankingLoss": _more(nn.MarginRankingLoss, shares, lambda device: shares(device).round() * 2 - 1),
+    "MultiLabelMarginLoss": _loss(nn.MultiLabelMarginLoss, lambda device: (shares(device) * 6).to("int64")),
+    "MultiLabelSoftMarginLoss": _loss(nn.MultiLabelSoftMarginLoss, shares),
+    "MultiMarginLoss": _loss(nn.MultiMarginLoss, labels),
+    "PoissonNLLLoss": _loss(nn.PoissonNLLLoss, shares),
+    "SoftMarginLoss": _loss(nn.SoftMarginLoss, lambda device: shares(device).round() * 2 - 1),
+    "TripletMarginLoss": _more(nn.TripletMarginLoss, shares, lambda device: shares(device) * 0.5),
+    "TripletMarginWithDistanceLoss": _more(
+        nn.TripletMarginWithDistanceLoss, shares, lambda device: shares(device) * 0.5
     ),
     "BCELoss": (lambda device: nn.BCELoss(), lambda device: (shares(device).requires_grad_(), shares(device))),
     "BCEWithLogitsLoss": _loss(nn.BCEWithLogitsLoss, shares),

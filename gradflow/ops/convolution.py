@@ -157,6 +157,7 @@ _conv: Op = Op(
     name="conv",
     forward=_conv_forward,
     spec=_conv_spec,
+    linear=True,
     vjp=(
         lambda g, weight, specs, windows, groups, into: apply(
             _input_grad, g, weight, windows=windows, groups=groups, sizes=specs[0].shape[2:], into=into
@@ -185,6 +186,7 @@ _input_grad: Op = Op(
     name="conv_input_grad",
     forward=_input_grad_forward,
     spec=_input_grad_spec,
+    linear=True,
     vjp=(
         lambda g2, weight, windows, groups: apply(_conv, g2, weight, None, windows=windows, groups=groups),
         lambda g2, g, windows, groups, into: apply(_weight_grad, g2, g, windows=windows, groups=groups, into=into),
@@ -198,6 +200,7 @@ _weight_grad: Op = Op(
     name="conv_weight_grad",
     forward=_weight_grad_forward,
     spec=_weight_grad_spec,
+    linear=True,
     vjp=(
         lambda g2, g, specs, windows, groups: apply(
             _input_grad, g, g2, windows=windows, groups=groups, sizes=specs[0].shape[2:]

@@ -67,6 +67,7 @@ _solve: Op = Op(
     name="solve",
     forward=_solve_forward,
     spec=lambda a, b, transposed: system("solve", a, b),
+    linear=True,
     vjp=(_solve_by_a, lambda g, a, transposed: apply(_solve, a, g, transposed=not transposed)),
     samples=(
         sample(GENERAL, Real((3, 2)), transposed=False),

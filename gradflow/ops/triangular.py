@@ -88,6 +88,7 @@ _solve_triangular: Op = Op(
     name="solve_triangular",
     forward=_solve_triangular_forward,
     spec=lambda a, b, lower, transposed, unit: system("solve_triangular", a, b),
+    linear=True,
     vjp=(_solve_triangular_by_a, _solve_triangular_by_b),
     samples=(
         sample(DEFINITE, Real((3, 2)), lower=True, transposed=False, unit=False),

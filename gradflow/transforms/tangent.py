@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gradflow.dispatch import apply
 from gradflow.errors import ShapeError
 from gradflow.formula import COLUMN, REDUCTIONS
@@ -69,7 +71,7 @@ def tangent_of(call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
         return declared
     if is_elementwise(op, call.specs, call.attrs, call.out.shape) and not _is_complex(call):
         return _total([_elementwise(call, i, tangents[i]) for i in moving])
-    groups, rest = _affine_groups(op, moving, len(call.inputs))
+    groups, rest = _affine_groups(call, moving)
     parts: list[Tensor | None] = [_affine(call, group, tangents) for group in groups]
     if rest:
         parts.append(_transposed(call, rest, tangents))
@@ -105,12 +107,14 @@ def _elementwise(call: Call, i: int, t: Any) -> Tensor | None:
     return part if part is None or part.dtype == call.out.dtype else part.astype(call.out.dtype)
 
 
-def _affine_groups(op: Op, moving: list[int], count: int) -> tuple[list[tuple[list[int], list[int]]], list[int]]:
-    """The positions in ``moving`` that ``op`` is affine in, in groups; and the other ones.
+def _affine_groups(call: Call, moving: list[int]) -> tuple[list[tuple[list[int], list[int]]], list[int]]:
+    """The positions in ``moving`` that the op maps as they are, in groups; and the other ones.
 
     Beside each group, what it is affine in together with the group.
     """
+    op, count = call.op, len(call.inputs)
     formulas = [op.formula(i) for i in range(count)]
+    absent = [x is None or getattr(x, "dtype", np.dtype("f")).kind in "biu" for x in call.inputs]
 
     def affine(i: int) -> bool:
         formula = formulas[i]
@@ -126,7 +130,7 @@ def _affine_groups(op: Op, moving: list[int], count: int) -> tuple[list[tuple[li
         group = [left[0]]
         group += [j for j in left[1:] if all(apart(i, j) for i in group)]
         beside = [j for j in range(count) if j not in group and affine(j) and all(apart(i, j) for i in group)]
-        if op.linear or all(j in group or j in beside or formulas[j] is None for j in range(count)):
+        if op.linear or all(j in group or j in beside or absent[j] or formulas[j] is None for j in range(count)):
             groups.append((group, beside))
         left = [i for i in left if i not in group]
     done = [i for group, _ in groups for i in group]

@@ -163,7 +163,7 @@ if _TYPE_CHECKING:
     from gradflow.ops.grid import indices, meshgrid, tri, vander
     from gradflow.ops.histogram import bincount, digitize, histogram
     from gradflow.ops.join import concat, split, stack
-    from gradflow.ops.matrix_product import kron
+    from gradflow.ops.matrix_product import cross, kron, matrix_transpose
     from gradflow.ops.missing import nan_to_num, nanmax, nanmean, nanmin, nanprod, nanstd, nansum, nanvar
     from gradflow.ops.order import argpartition, argsort, partition, searchsorted, sort, topk
     from gradflow.ops.order_statistics import average, median, percentile, ptp, quantile
@@ -172,6 +172,7 @@ if _TYPE_CHECKING:
     from gradflow.ops.rounding import rint, trunc
     from gradflow.ops.selection import choose, piecewise, select
     from gradflow.ops.sign_bit import copysign, fmax, fmin, fmod, heaviside, ldexp, nextafter, positive, signbit
+    from gradflow.ops.vector_product import inner, trace, vdot
     from gradflow.profiling import profile
     from gradflow.widening import PromotionWarning, promotion
 
@@ -237,6 +238,7 @@ __all__ = [
     "cos",
     "cosh",
     "count_nonzero",
+    "cross",
     "cuda",
     "cummax",
     "cummin",
@@ -301,6 +303,7 @@ __all__ = [
     "imag",
     "indices",
     "inf",
+    "inner",
     "int16",
     "int32",
     "int64",
@@ -333,6 +336,7 @@ __all__ = [
     "logsumexp",
     "manual_seed",
     "matmul",
+    "matrix_transpose",
     "max",
     "maximum",
     "mean",
@@ -425,6 +429,7 @@ __all__ = [
     "testing",
     "tile",
     "topk",
+    "trace",
     "train",
     "transpose",
     "trapezoid",
@@ -446,6 +451,7 @@ __all__ = [
     "use_deterministic_algorithms",
     "vander",
     "var",
+    "vdot",
     "vecdot",
     "vsplit",
     "vstack",
@@ -481,6 +487,7 @@ _LATER = {
     "convolve": "gradflow.ops.convolve:convolve",
     "copysign": "gradflow.ops.sign_bit:copysign",
     "correlate": "gradflow.ops.convolve:correlate",
+    "cross": "gradflow.ops.matrix_product:cross",
     "cuda": "gradflow.cuda",
     "cummax": "gradflow.ops.recurrence:cummax",
     "cummin": "gradflow.ops.recurrence:cummin",
@@ -512,6 +519,7 @@ _LATER = {
     "hsplit": "gradflow.ops.assembly:hsplit",
     "hstack": "gradflow.ops.assembly:hstack",
     "indices": "gradflow.ops.grid:indices",
+    "inner": "gradflow.ops.vector_product:inner",
     "interp": "gradflow.ops.differences:interp",
     "isclose": "gradflow.ops.closeness:isclose",
     "kron": "gradflow.ops.matrix_product:kron",
@@ -522,6 +530,7 @@ _LATER = {
     "logaddexp2": "gradflow.ops.exponential:logaddexp2",
     "logcumsumexp": "gradflow.ops.recurrence:logcumsumexp",
     "manual_seed": "gradflow.ops.generator:manual_seed",
+    "matrix_transpose": "gradflow.ops.matrix_product:matrix_transpose",
     "median": "gradflow.ops.order_statistics:median",
     "meshgrid": "gradflow.ops.grid:meshgrid",
     "nan_to_num": "gradflow.ops.missing:nan_to_num",
@@ -560,6 +569,7 @@ _LATER = {
     "stack": "gradflow.ops.join:stack",
     "testing": "gradflow.testing",
     "topk": "gradflow.ops.order:topk",
+    "trace": "gradflow.ops.vector_product:trace",
     "train": "gradflow.train",
     "trapezoid": "gradflow.ops.differences:trapezoid",
     "tri": "gradflow.ops.grid:tri",
@@ -572,6 +582,7 @@ _LATER = {
     "unique_inverse": "gradflow.ops.distinct:unique_inverse",
     "unique_values": "gradflow.ops.distinct:unique_values",
     "vander": "gradflow.ops.grid:vander",
+    "vdot": "gradflow.ops.vector_product:vdot",
     "vsplit": "gradflow.ops.assembly:vsplit",
     "vstack": "gradflow.ops.assembly:vstack",
 }

@@ -11,7 +11,7 @@ import scipy.linalg
 
 import gradflow as gf
 from gradflow import linalg
-from gradflow.errors import ArgumentError, GradflowError, GradientError, ShapeError
+from gradflow.errors import ArgumentError, DTypeError, GradflowError, GradientError, ShapeError
 from gradflow.testing import gradcheck
 
 
@@ -244,6 +244,9 @@ def test_a_matrix_without_a_result_is_named(attempt, says):
         (lambda: linalg.multi_dot([np.eye(2), np.ones(2), np.eye(2)]), ShapeError, r"number 1 is \(2,\)"),
         (lambda: linalg.qr(np.eye(2), "raw"), ArgumentError, "qr: mode is 'raw'"),
         (lambda: linalg.norm(np.eye(2), "max"), ArgumentError, "matrix_norm: ord is 'max'"),
+        (lambda: linalg.norm(np.ones(2), [1]), DTypeError, r"norm: ord is a number, not \[1\]"),
+        (lambda: linalg.pinv(np.eye(2), "small"), DTypeError, "pinv: rtol is a number, not 'small'"),
+        (lambda: linalg.multi_dot(3), DTypeError, "multi_dot: takes a list of tensors, not int"),
         (lambda: linalg.norm(np.ones(2), "fro"), ArgumentError, "which vectors have not"),
         (lambda: linalg.norm(np.ones((2, 2, 2)), 2), ShapeError, "norm: takes vectors along one axis or matrices"),
         (lambda: linalg.solve_triangular(np.eye(2), np.ones(2), "C"), ArgumentError, "trans is 'C'"),

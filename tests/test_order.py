@@ -191,6 +191,7 @@ def test_a_long_scan_is_exact_in_float32(rng):
         (lambda: gf.searchsorted([1.0], [1.0], "middle"), ArgumentError, "searchsorted: side is 'middle'"),
         (lambda: gf.quantile([1.0], 1.5), ArgumentError, "quantile: q must be from 0 to 1"),
         (lambda: gf.percentile([1.0], np.nan), ArgumentError, "percentile: q must be from 0 to 100"),
+        (lambda: gf.quantile([1.0], True), DTypeError, "quantile: q is made of numbers, not of bool"),
         (lambda: gf.quantile([1.0], 0.5, method="best"), ArgumentError, "quantile: method is 'best'"),
         (lambda: gf.median(np.zeros((2, 0)), 1), ShapeError, "median: axes .* no median of nothing"),
         (lambda: gf.median([True]), DTypeError, "median: not defined for bool"),

@@ -102,6 +102,12 @@ def test_the_gradient_of_xlogy_where_x_is_zero_is_zero_in_y():
     np.testing.assert_array_equal(y.grad.data, 0)
 
 
+@pytest.mark.parametrize("function", [special.xlogy, special.xlog1py])
+def test_a_python_number_leaves_the_dtype_of_a_product_with_a_logarithm(function):
+    x = gf.tensor(np.array([0.5, 2.0], "float16"))
+    assert function(x, 2.0).dtype == function(2.0, x).dtype == gf.float16
+
+
 def test_gradients_at_zero_are_those_of_the_power_series():
     """j1(x) = x/2 - x**3/16 + ..., i1(x) = x/2 + x**3/16 + ..., sinc(x) = 1 - (pi x)**2/6 + (pi x)**4/120."""
     for function, third in ((special.j1, -6 / 16), (special.i1, 6 / 16)):
@@ -195,6 +201,8 @@ def test_where_all_is_nan_there_is_no_number(name):
 def test_mistakes_are_explained():
     with pytest.raises(ArgumentError, match="polygamma: n is -1"):
         special.polygamma(-1, gf.tensor([1.0]))
+    with pytest.raises(DTypeError, match="nan_to_num: nan is a number, not None"):
+        gf.nan_to_num(gf.tensor([1.0]), None)
     with pytest.raises(DTypeError, match="ldexp: the exponent has integers, not float32"):
         gf.ldexp(gf.tensor([1.0]), gf.tensor([1.0]))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import SupportsIndex
 
-from gradflow.errors import ArgumentError, DTypeError, ShapeError
+from gradflow.errors import ArgumentError, ShapeError
 from gradflow.ops.create import asarray
-from gradflow.ops.join import concat, split
+from gradflow.ops.join import _several, concat, split
 from gradflow.ops.rearrange import flip
 from gradflow.ops.shape import expand_dims, reshape, swapaxes
 from gradflow.ops.slicing import integer
@@ -59,15 +59,6 @@ def _planes(x: Tensor) -> Tensor:
     return x if x.ndim > 2 else expand_dims(_rows(x), -1)
 
 
-def _list(name: str, tensors: Sequence[TensorLike]) -> list[Tensor]:
-    if isinstance(tensors, Tensor) or not isinstance(tensors, Iterable):
-        raise DTypeError(f"{name}: takes a list of tensors, not {type(tensors).__name__}")
-    given = [asarray(x) for x in tensors]
-    if not given:
-        raise ArgumentError(f"{name}: the list of tensors is empty")
-    return given
-
-
 def hstack(tensors: Sequence[TensorLike]) -> Tensor:
     """The tensors side by side: along the second axis, vectors along the first.
 
@@ -75,7 +66,7 @@ def hstack(tensors: Sequence[TensorLike]) -> Tensor:
     >>> gf.hstack([gf.tensor([1, 2]), gf.tensor([3])])
     tensor([1, 2, 3])
     """
-    given = [x if x.ndim else reshape(x, (1,)) for x in _list("hstack", tensors)]
+    given = [x if x.ndim else reshape(x, (1,)) for x in _several("hstack", tensors)]
     return concat(given, 0 if given[0].ndim == 1 else 1)
 
 
@@ -87,7 +78,7 @@ def vstack(tensors: Sequence[TensorLike]) -> Tensor:
     tensor([[1, 2],
             [3, 4]])
     """
-    return concat([_rows(x) for x in _list("vstack", tensors)], 0)
+    return concat([_rows(x) for x in _several("vstack", tensors)], 0)
 
 
 def dstack(tensors: Sequence[TensorLike]) -> Tensor:
@@ -97,7 +88,7 @@ def dstack(tensors: Sequence[TensorLike]) -> Tensor:
     >>> gf.dstack([gf.tensor([1, 2]), gf.tensor([3, 4])]).shape
     (1, 2, 2)
     """
-    return concat([_planes(x) for x in _list("dstack", tensors)], 2)
+    return concat([_planes(x) for x in _several("dstack", tensors)], 2)
 
 
 def column_stack(tensors: Sequence[TensorLike]) -> Tensor:
@@ -108,7 +99,7 @@ def column_stack(tensors: Sequence[TensorLike]) -> Tensor:
     tensor([[1, 3],
             [2, 4]])
     """
-    return concat([x if x.ndim > 1 else reshape(x, (-1, 1)) for x in _list("column_stack", tensors)], 1)
+    return concat([x if x.ndim > 1 else reshape(x, (-1, 1)) for x in _several("column_stack", tensors)], 1)
 
 
 def append(x: TensorLike, values: TensorLike, axis: SupportsIndex | None = None) -> Tensor:

@@ -14,8 +14,9 @@ from gradflow.ops.arithmetic import power, where
 from gradflow.ops.blockwise import blockwise, real
 from gradflow.ops.create import asarray
 from gradflow.ops.elementwise import exp, function, log, log1p
+from gradflow.ops.precision import precision, stored
 from gradflow.samples import Given, Real, Sample, binary, sample, unary
-from gradflow.tensor import Tensor, TensorLike
+from gradflow.tensor import SCALARS, Tensor, TensorLike
 
 _exp2 = function(np.exp2, lambda g, out: g * (out * math.log(2)), f"out * {math.log(2)}", unary(), "2 ** x")
 _cbrt = function(np.cbrt, lambda g, out: g / (out * out * 3), "", unary(0.2, 3.0), "sign(x) * abs(x) ** (1 / 3)")
@@ -115,8 +116,10 @@ def xlog1py(x: TensorLike, y: TensorLike) -> Tensor:
 
 def _times_logarithm(name: str, logarithm: str, offset: int, samples: tuple[Sample, ...]) -> Op:
     def forward(xp: Any, x: Any, y: Any, *, out: Any = None) -> Any:
-        zero = xp.equal(x, 0)
-        return xp.multiply(x, getattr(xp, logarithm)(xp.where(zero & ~xp.isnan(y), 1, y)), out=out)
+        dtype, wide = precision(x, y)
+        x, y = (xp.full((), z, wide) if type(z) in SCALARS else z.astype(wide, copy=False) for z in (x, y))
+        kept = xp.not_equal(x, 0) | xp.isnan(y)
+        return stored(x * getattr(xp, logarithm)(xp.where(kept, y, wide.type(1))), dtype, out)
 
     def by_y(g: Tensor, x: Any, y: Tensor) -> Tensor:
         zero = asarray(x) == 0
@@ -124,20 +127,22 @@ def _times_logarithm(name: str, logarithm: str, offset: int, samples: tuple[Samp
 
     return Op(
         name=name,
-        forward=blockwise(forward),
-        spec=real(name),
+        forward=forward,
+        spec=elementwise(name, np.true_divide),
         vjp=(lambda g, y: _times_log(name, g, y), by_y),
         scalar=f"where(isnan(y), y, where(x == 0, 0, x * {logarithm}(y)))",
         samples=samples,
     )
 
 
-def _times_log(name: str, g: Tensor, y: Tensor) -> Tensor:
+def _times_log(name: str, g: Tensor, y: Any) -> Tensor:
     return g * (log(y) if name == "xlogy" else log1p(y))
 
 
-_POSITIVE = tuple(
-    sample(Real(a), Real(b, 0.3, 3.0)) for a, b in [((), ()), ((3, 4), (3, 4)), ((3, 1), (4,)), ((0, 2), (2,))]
+_POSITIVE = (
+    *(sample(Real(a), Real(b, 0.3, 3.0)) for a, b in [((), ()), ((3, 4), (3, 4)), ((3, 1), (4,)), ((0, 2), (2,))]),
+    sample(Real((3,)), 0.7),
+    sample(0.7, Real((3,), 0.3, 3.0)),
 )
 _xlogy = _times_logarithm("xlogy", "log", 0, _POSITIVE)
 _xlog1py = _times_logarithm("xlog1py", "log1p", 1, _POSITIVE)

@@ -9,6 +9,7 @@ from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError
 from gradflow.op import Op, Spec
 from gradflow.ops.blockwise import real
+from gradflow.ops.create import asarray
 from gradflow.ops.elementwise import exp
 from gradflow.ops.in_double import in_double
 from gradflow.ops.polynomial import horner
@@ -97,6 +98,7 @@ def betaln(a: TensorLike, b: TensorLike) -> Tensor:
     >>> gf.special.betaln(gf.tensor([1.0]), 1.0)
     tensor([0.])
     """
+    a, b = asarray(a), asarray(b)
     return gammaln(a) + gammaln(b) - gammaln(a + b)
 
 

@@ -16,6 +16,7 @@ from gradflow.ops.ranges import arange
 from gradflow.ops.rearrange import flip
 from gradflow.ops.shape import broadcast_to, reshape
 from gradflow.ops.slicing import integer
+from gradflow.shapes import as_shape
 from gradflow.tensor import Tensor, TensorLike
 
 
@@ -56,7 +57,7 @@ def indices(dimensions: Sequence[SupportsIndex], *, device: str | Device | None 
     >>> gf.indices((1, 3))[1]
     tensor([[0, 1, 2]])
     """
-    lines = [arange(integer("indices", "a size", size), device=device) for size in dimensions]
+    lines = [arange(size, device=device) for size in as_shape("indices", dimensions)]
     return stack(meshgrid(*lines, indexing="ij"))
 
 

@@ -81,6 +81,8 @@ def histogram(
     (tensor([1, 2]), tensor([0., 2., 3.]))
     """
     given = asarray(x)
+    if given.dtype.kind in "bc":
+        raise DTypeError(f"histogram: not defined for {given.dtype}; convert with .to('float32')")
     array = given.detach()._read("histogram")
     shares = None if weights is None else asarray(weights).detach()._read("histogram")
     edges = bins.detach()._read("histogram") if isinstance(bins, Tensor) else bins

@@ -12,6 +12,7 @@ from gradflow.ops.elementwise import abs
 from gradflow.ops.extremum import max, min
 from gradflow.ops.matrix import check_matrix
 from gradflow.ops.norm import norm as vector_norm_over
+from gradflow.ops.numbers import number
 from gradflow.ops.orthogonal import svdvals
 from gradflow.ops.precision import float_dtype
 from gradflow.ops.reduce import Axis, sum
@@ -32,7 +33,7 @@ def vector_norm(x: TensorLike, *, axis: Axis = None, keepdims: bool = False, ord
     """
     if ord is None or isinstance(ord, str):
         raise ArgumentError(f"vector_norm: ord is {ord!r}; it must be a number")
-    return vector_norm_over(x, ord, axis, keepdims=keepdims)
+    return vector_norm_over(x, number("vector_norm", "ord", ord), axis, keepdims=keepdims)
 
 
 def matrix_norm(x: TensorLike, *, keepdims: bool = False, ord: Order = "fro") -> Tensor:
@@ -49,10 +50,18 @@ def matrix_norm(x: TensorLike, *, keepdims: bool = False, ord: Order = "fro") ->
     given = asarray(x)
     check_matrix("matrix_norm", given.spec)
     given = given.astype(float_dtype(given.dtype))
-    if ord in (None, "fro"):
+    if ord is None or ord == "fro":
         return vector_norm_over(given, axis=(-2, -1), keepdims=keepdims)
-    result = _norm_of_matrices(given, ord)
+    result = _norm_of_matrices(given, ord if ord == "nuc" else _order(ord))
     return expand_dims(result, (-2, -1)) if keepdims else result
+
+
+def _order(ord: Order) -> float:
+    known = (1, -1, 2, -2, math.inf, -math.inf)
+    order = math.nan if isinstance(ord, str) else number("matrix_norm", "ord", ord)
+    if order not in known:
+        raise ArgumentError(f"matrix_norm: ord is {ord!r}; it must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf")
+    return order
 
 
 def _norm_of_matrices(x: Tensor, ord: Order) -> Tensor:
@@ -63,9 +72,7 @@ def _norm_of_matrices(x: Tensor, ord: Order) -> Tensor:
         return extremum(svdvals(x), axis=-1)
     if ord in (1, -1):
         return extremum(sum(abs(x), axis=-2), axis=-1)
-    if ord in (math.inf, -math.inf):
-        return extremum(sum(abs(x), axis=-1), axis=-1)
-    raise ArgumentError(f"matrix_norm: ord is {ord!r}; it must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf")
+    return extremum(sum(abs(x), axis=-1), axis=-1)
 
 
 def norm(
@@ -93,7 +100,7 @@ def norm(
     if len(axes) == 1:
         if isinstance(ord, str):
             raise ArgumentError(f"norm: ord is {ord!r}, which vectors have not; it must be a number")
-        return vector_norm_over(given, 2 if ord is None else ord, axes, keepdims=keepdims)
+        return vector_norm_over(given, 2 if ord is None else number("norm", "ord", ord), axes, keepdims=keepdims)
     if len(axes) != 2 or axes[0] == axes[1]:
         raise ShapeError(f"norm: takes vectors along one axis or matrices in two, and axis is {axes} of {given.shape}")
     result = matrix_norm(moveaxis(given, axes, (-2, -1)), ord=ord)

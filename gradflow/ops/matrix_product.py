@@ -10,6 +10,7 @@ from gradflow.dtypes import DTypeLike
 from gradflow.errors import ArgumentError, ShapeError
 from gradflow.ops.create import asarray
 from gradflow.ops.diagonal import diagonal
+from gradflow.ops.join import _several
 from gradflow.ops.linalg import matmul
 from gradflow.ops.matrix import check_matrix
 from gradflow.ops.rearrange import roll
@@ -93,7 +94,7 @@ def multi_dot(arrays: Sequence[TensorLike]) -> Tensor:
     >>> gf.linalg.multi_dot([gf.ones((2, 3)), gf.ones((3, 4)), gf.ones(4)])
     tensor([12., 12.])
     """
-    given = [asarray(each) for each in arrays]
+    given = _several("multi_dot", arrays)
     if len(given) < 2:
         raise ArgumentError(f"multi_dot: needs at least two matrices, got {len(given)}")
     for i, each in enumerate(given):

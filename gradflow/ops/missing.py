@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
-
-from gradflow.dtypes import is_floating
+from gradflow.dtypes import finfo, is_floating
 from gradflow.ops.arithmetic import where
 from gradflow.ops.create import asarray
 from gradflow.ops.elementwise import sqrt, square
 from gradflow.ops.extremum import max, min
 from gradflow.ops.logic import isnan
+from gradflow.ops.numbers import number
 from gradflow.ops.precision import float_dtype
 from gradflow.ops.product import prod
 from gradflow.ops.reduce import Axis, sum
@@ -31,11 +30,11 @@ def nan_to_num(x: TensorLike, nan: float = 0.0, posinf: float | None = None, neg
     given = asarray(x)
     if not is_floating(given.dtype):
         return given
-    limits = np.finfo(given.dtype)
-    high = float(limits.max) if posinf is None else float(posinf)
-    low = float(limits.min) if neginf is None else float(neginf)
+    limits = finfo(given.dtype)
+    high = float(limits.max) if posinf is None else number("nan_to_num", "posinf", posinf)
+    low = float(limits.min) if neginf is None else number("nan_to_num", "neginf", neginf)
     finite = where(given == math.inf, high, where(given == -math.inf, low, given))
-    return where(isnan(given), float(nan), finite)
+    return where(isnan(given), number("nan_to_num", "nan", nan), finite)
 
 
 def _without(x: TensorLike, instead: float) -> tuple[Tensor, Tensor | None]:

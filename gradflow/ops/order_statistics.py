@@ -99,7 +99,9 @@ def median(x: TensorLike, axis: Axis = None, *, keepdims: bool = False) -> Tenso
 
 def _probabilities(name: str, q: TensorLike, whole: float) -> Any:
     given = asarray(q)
-    numbers = np.asarray(given.detach().numpy() if isinstance(q, Tensor) else np.asarray(q), np.float64) / whole
+    if given.dtype.kind not in "iuf":
+        raise DTypeError(f"{name}: q is made of numbers, not of {given.dtype}")
+    numbers = np.asarray(given.detach()._read(name) if isinstance(q, Tensor) else q, np.float64) / whole
     if not np.all((numbers >= 0) & (numbers <= 1)):
         raise ArgumentError(f"{name}: q must be from 0 to {whole}, got {numbers * whole}")
     return numbers

@@ -14,6 +14,7 @@ from gradflow.ops.create import asarray
 from gradflow.ops.elementwise import square
 from gradflow.ops.extremum import max
 from gradflow.ops.matrix import EMPTY, GENERAL, GENERALS, TALL, WIDE, by_lapack, check_matrix, multiplied
+from gradflow.ops.numbers import number
 from gradflow.ops.orthogonal import NOT_FOUND, svdvals
 from gradflow.ops.precision import float_dtype
 from gradflow.ops.reduce import sum
@@ -43,7 +44,7 @@ def pinv(x: TensorLike, rtol: float | None = None) -> Tensor:
     tensor([[0.5, 0. ],
             [0. , 0. ]])
     """
-    return apply(_pinv, x, rtol=None if rtol is None else float(rtol))
+    return apply(_pinv, x, rtol=None if rtol is None else number("pinv", "rtol", rtol))
 
 
 def _cutoff(shape: Any, dtype: Any, rtol: float | None) -> float:
@@ -124,6 +125,7 @@ def matrix_rank(x: TensorLike, *, rtol: float | None = None) -> Tensor:
     given = asarray(x).detach()
     check_matrix("matrix_rank", given.spec)
     values = svdvals(given)
+    rtol = None if rtol is None else number("matrix_rank", "rtol", rtol)
     if not values.shape[-1]:
         return sum((values > 0).astype(int64), axis=-1)
     bound = max(values, axis=-1, keepdims=True) * _cutoff(given.shape, values.dtype, rtol)

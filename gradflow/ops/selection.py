@@ -10,7 +10,7 @@ from gradflow.errors import ArgumentError, DTypeError
 from gradflow.ops.arithmetic import where
 from gradflow.ops.create import asarray, zeros_like
 from gradflow.ops.floor_division import remainder
-from gradflow.ops.join import stack
+from gradflow.ops.join import _several, stack
 from gradflow.ops.lookup import take_along_axis
 from gradflow.ops.shape import broadcast_arrays, expand_dims, squeeze
 from gradflow.tensor import Tensor, TensorLike
@@ -27,10 +27,11 @@ def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], def
     >>> gf.select([x < 0, x > 1], [-x, x * 10])
     tensor([ 2.,  0., 30.])
     """
-    if len(condlist) != len(choicelist) or not condlist:
-        raise ArgumentError(f"select: {len(condlist)} conditions and {len(choicelist)} choices; there must be as many")
+    conditions, choices = _several("select", condlist), _several("select", choicelist)
+    if len(conditions) != len(choices):
+        raise ArgumentError(f"select: {len(conditions)} conditions and {len(choices)} choices; there must be as many")
     result: Any = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+    for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
         result = where(_condition("select", condition), choice, result)
     chosen: Tensor = result
     return chosen
@@ -58,11 +59,12 @@ def choose(a: TensorLike, choices: Sequence[TensorLike], mode: str = "raise") ->
     numbers = asarray(a)
     if numbers.dtype.kind not in "iu":
         raise DTypeError(f"choose: the numbers of choices are integers, not {numbers.dtype}")
+    given = _several("choose", choices)
     if mode == "wrap":
-        numbers = remainder(numbers, len(choices))
+        numbers = remainder(numbers, len(given))
     if mode == "clip":
-        numbers = numbers.clip(0, len(choices) - 1)
-    which, *offered = broadcast_arrays(numbers, *choices)
+        numbers = numbers.clip(0, len(given) - 1)
+    which, *offered = broadcast_arrays(numbers, *given)
     return squeeze(take_along_axis(stack(offered), expand_dims(which, 0), axis=0), 0)
 
 

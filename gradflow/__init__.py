@@ -488,6 +488,7 @@ _LATER = {
     "copysign": "gradflow.ops.sign_bit:copysign",
     "correlate": "gradflow.ops.convolve:correlate",
     "cross": "gradflow.ops.matrix_product:cross",
+    "bfloat16": "gradflow.rounded:bfloat16",
     "cuda": "gradflow.cuda",
     "cummax": "gradflow.ops.recurrence:cummax",
     "cummin": "gradflow.ops.recurrence:cummin",

@@ -14,6 +14,7 @@ from gradflow.errors import ArgumentError, DeviceError, GradientError
 from gradflow.mode import PLAIN, mode
 from gradflow.mutations import mutations
 from gradflow.op import Op, Spec
+from gradflow.rounded import has_bfloat16, rounding, spec_of
 from gradflow.tensor import SCALARS, Tensor, TensorLike, operand, tensor
 from gradflow.widening import noticed
 
@@ -124,7 +125,7 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
     known = op.specs.get(tuple(key))
     if known is None:
         known = _check(op, inputs, attrs, tuple(key))
-    spec, specs = known
+    spec, specs, work = known
     if isinstance(first, Traced):
         return _transformed(op, inputs, attrs, specs, spec)
 
@@ -136,18 +137,18 @@ def apply(op: Op, *inputs: TensorLike, into: Tensor | None = None, **attrs: Any)
     if spec is None:
         if tracked and mode.recording:
             raise _written_on_the_tape(op)
-        backend.run(op, arrays, attrs, None, None)
+        backend.run(work, arrays, attrs, None, None)
         mutations.note(op, [arrays[position] for position in op.mutated(len(arrays))])
         out = inputs[op.mutates[0]]
     elif into is not None and into.data.shape == spec.shape and into.data.dtype == spec.dtype:
-        backend.run(op, arrays, attrs, into.data, spec)
+        backend.run(work, arrays, attrs, into.data, spec)
         out = into
     else:
-        out = Tensor(backend.run(op, arrays, attrs, None, spec))
+        out = Tensor(backend.run(work, arrays, attrs, None, spec))
     if tracked and mode.recording and PLAIN not in mode.silent and spec is not None:
         tape.record(op, inputs, tracked, specs, attrs, out)
     if observer is not None:
-        observer.saw(op, inputs, attrs, None if spec is None else out)
+        observer.saw(work, inputs, attrs, None if spec is None else out)
     return out
 
 
@@ -181,12 +182,16 @@ def _transformed(
 
 def _check(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], key: tuple[Any, ...]) -> Any:
     specs = tuple(x.spec if isinstance(x, Tensor) else Spec((), type(x)) for x in inputs)
-    spec = op.spec(*specs, **attrs)
+    work = op  # what runs
+    if has_bfloat16(specs, attrs):
+        spec, work = spec_of(op, specs, attrs), rounding(op)
+    else:
+        spec = op.spec(*specs, **attrs)
     if noticed(op, specs, spec):
-        return spec, specs  # not kept, so that every such call is noticed
+        return spec, specs, work  # not kept, so that every such call is noticed
     if len(op.specs) >= CACHED_SPECS:
         op.specs.clear()
-    op.specs[key] = spec, specs
+    op.specs[key] = spec, specs, work
     return op.specs[key]
 
 

@@ -38,7 +38,6 @@ class Tensor(Methods):
     """
 
     __slots__ = ("__weakref__", "data", "grad", "grad_slot", "node", "requires_grad")
-    __array_ufunc__ = None  # so that ``numpy_array * tensor`` asks the tensor
 
     data: Any
     grad: Tensor | None
@@ -251,7 +250,16 @@ def moved(array: Any, device: Device) -> Any:
     """``array`` on ``device``; itself if it is there."""
     if device == CPU:
         return backend_of(array).to_numpy(array)
+    check_on(array.dtype, device)
     return backend_for(device).asarray(array, None, device)
+
+
+def check_on(dtype: DType, device: Device) -> None:
+    """Raise DTypeError for a dtype that ``device`` does not compute with."""
+    if device != CPU and dtypes.is_bfloat16(dtype):
+        raise DTypeError(
+            f"bfloat16 tensors are on the CPU alone, not on {device}: CuPy has no such arrays; use float16"
+        )
 
 
 def copied(array: Any) -> Any:
@@ -273,7 +281,7 @@ def _array(data: Any, wanted: DType | None) -> Any:
         array = np.asarray(data)
     except ValueError as error:
         raise ShapeError(f"tensor: the nested lists are ragged ({error})") from None
-    if array.dtype.kind not in "biufc":
+    if array.dtype.kind not in "biufc" and not dtypes.is_bfloat16(array.dtype):
         raise DTypeError(f"tensor: {type(data).__name__} of {array.dtype} is not numeric data gradflow computes with")
     if wanted is None and array.dtype in (dtypes.float64, dtypes.complex128) and not hasattr(data, "dtype"):
         default = dtypes.get_default_dtype()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gradflow.dtypes import complex64, complex128, float16, float32, float64
+from gradflow.dtypes import complex64, complex128, float16, float32, float64, is_bfloat16
 from gradflow.errors import ArgumentError, DTypeError
 from gradflow.op import OPS, Op, Spec
 from gradflow.site import caller, described, line
@@ -72,8 +72,8 @@ def noticed(op: Op, specs: Iterable[Spec], out: Spec | None) -> bool:
     if _rule == "numpy" or out is None or out.dtype not in WIDE:
         return False
     given = [each.dtype for each in specs if not isinstance(each.dtype, type)]
-    narrow = [dtype for dtype in given if dtype in NARROW]
-    others = [dtype for dtype in given if dtype not in NARROW]
+    narrow = [dtype for dtype in given if dtype in NARROW or is_bfloat16(dtype)]
+    others = [dtype for dtype in given if dtype not in narrow]
     if not (narrow and others):
         return False
     site = caller(1)

@@ -21,6 +21,7 @@ LAYERS = """
     errors changes
     shapes dtypes device samples launch formula loop
     op
+    rounded
     backend
     mode determinism mutations site widening tensor slot seed tape dispatch
     ops
@@ -32,7 +33,7 @@ LAYERS = """
     gradflow
 """
 CUPY = {"cupy", "cupyx"}
-EXTRAS = CUPY | {"llvmlite", "matplotlib", "mlxtend", "rich", "safetensors", "scipy", "sklearn", "torch"}
+EXTRAS = CUPY | {"llvmlite", "matplotlib", "ml_dtypes", "mlxtend", "rich", "safetensors", "scipy", "sklearn", "torch"}
 LINES = 300
 
 

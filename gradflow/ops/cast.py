@@ -12,7 +12,7 @@ from gradflow.dtypes import DType, DTypeLike
 from gradflow.errors import DTypeError
 from gradflow.op import Op, Spec
 from gradflow.samples import Real, sample
-from gradflow.tensor import Tensor, TensorLike, operand
+from gradflow.tensor import Tensor, TensorLike, check_on, operand
 
 
 def astype(x: TensorLike, dtype: DTypeLike) -> Tensor:
@@ -28,6 +28,8 @@ def astype(x: TensorLike, dtype: DTypeLike) -> Tensor:
     given = operand(x)
     if isinstance(given, Tensor) and given.dtype == wanted:
         return given
+    if isinstance(given, Tensor) and dtypes.is_bfloat16(wanted):
+        check_on(wanted, given.device)
     return apply(_astype, given, dtype=wanted)
 
 

@@ -17,7 +17,7 @@ from gradflow.dtypes import DType, DTypeLike
 from gradflow.errors import ArgumentError, DTypeError
 from gradflow.ops.cast import _astype, astype
 from gradflow.shapes import as_shape
-from gradflow.tensor import Tensor, TensorLike, check_differentiable, tensor
+from gradflow.tensor import Tensor, TensorLike, check_differentiable, check_on, tensor
 
 ShapeLike = SupportsIndex | Iterable[SupportsIndex]
 Number = bool | int | float | complex | np.generic
@@ -96,6 +96,7 @@ def full(
     if requires_grad:
         check_differentiable(chosen)
     where = CPU if device is None else as_device(device)
+    check_on(chosen, where)
     backend = backend_for(where)
     with backend.on(where):
         return Tensor(backend.xp.full(sizes, value, chosen), requires_grad)
@@ -108,8 +109,8 @@ def holds(dtype: DType, value: Number) -> bool:
         return all(holds(dtypes.real_of(dtype), part) for part in (complex(number).real, complex(number).imag))
     if isinstance(number, complex):
         return False
-    if dtype.kind == "f":
-        return not float(np.finfo(dtype).max) < abs(number) < math.inf
+    if dtypes.is_floating(dtype):
+        return not float(dtypes.finfo(dtype).max) < abs(number) < math.inf
     low, high = (0, 1) if dtype == dtypes.bool_ else (np.iinfo(dtype).min, np.iinfo(dtype).max)
     return low <= number <= high and number == int(number)
 

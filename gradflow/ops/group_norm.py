@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import SupportsIndex
 
-import numpy as np
-
 from gradflow.dispatch import apply
+from gradflow.dtypes import finfo
 from gradflow.errors import ArgumentError, ShapeError
 from gradflow.mode import no_grad
 from gradflow.ops.create import asarray
@@ -111,7 +110,7 @@ def rms_norm(
     scale = None if weight is None else asarray(weight)
     check_parameters("rms_norm", shape, weight=scale)
     exact = wide(x)
-    small = float(np.finfo(x.dtype).eps) if eps is None else float(eps)
+    small = float(finfo(x.dtype).eps) if eps is None else float(eps)
     out = exact * (mean(exact * exact, tuple(range(first, x.ndim)), keepdims=True) + small) ** -0.5
     out = out if out.dtype == x.dtype else out.astype(x.dtype)
     return out if scale is None else out * scale

@@ -166,7 +166,7 @@ def _joined(view: Tensor, path: Path) -> Tensor:
     return reshape(view, (*view.shape[: path.axis], joined, *view.shape[after:]))
 
 
-KINDS = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
+KINDS = {"b": 0, "i": 1, "u": 1, "f": 2, "V": 2, "c": 3}
 
 
 def _value(name: str, x: Tensor, value: TensorLike) -> Tensor | bool | int | float:

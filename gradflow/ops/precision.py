@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradflow.dtypes import DType, accumulator, float64
+from gradflow.dtypes import DType, accumulator, float64, is_differentiable
 
 Array = Any
 
@@ -20,7 +20,7 @@ def float_dtype(*operands: Any) -> DType:
     """
     given = [getattr(x, "dtype", x) for x in operands if x is not None and x is not type(None)]
     dtype: DType = np.result_type(*(x() if isinstance(x, type) else x for x in given))
-    return dtype if dtype.kind in "fc" else float64
+    return dtype if is_differentiable(dtype) else float64
 
 
 def precision(*operands: Any) -> tuple[DType, DType]:

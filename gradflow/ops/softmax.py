@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from gradflow.dispatch import apply
-from gradflow.dtypes import accumulator
+from gradflow.dtypes import accumulator, finfo
 from gradflow.launch import THREADS, Launch, flat
 from gradflow.op import Op, Spec
 from gradflow.ops.blockwise import real, rowwise, widened
@@ -215,7 +215,7 @@ log(total) + largest
 
 
 def _logsumexp_vjp(g: Tensor, x: Tensor, out: Tensor, axes: Axes, keepdims: bool) -> Tensor:
-    finite = clip(out, min=float(np.finfo(out.dtype).min))
+    finite = clip(out, min=float(finfo(out.dtype).min))
     return spread(g, x.shape, axes, keepdims) * exp(x - spread(finite, x.shape, axes, keepdims))
 
 

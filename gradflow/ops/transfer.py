@@ -11,7 +11,7 @@ from gradflow.dtypes import DTypeLike
 from gradflow.op import Op, like_first
 from gradflow.ops.cast import astype
 from gradflow.samples import Real, sample
-from gradflow.tensor import Tensor, moved
+from gradflow.tensor import Tensor, check_on, moved
 
 
 def to(x: Tensor, target: str | Device | DTypeLike) -> Tensor:
@@ -26,6 +26,7 @@ def to(x: Tensor, target: str | Device | DTypeLike) -> Tensor:
     if not (isinstance(target, Device) or (isinstance(target, str) and target.startswith(("cpu", "cuda")))):
         return astype(x, target)
     where, here = as_device(target), x.device
+    check_on(x.dtype, where)
     return x if where == here else apply(_to_device, x, device=where, origin=here)
 
 

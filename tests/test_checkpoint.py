@@ -124,6 +124,16 @@ def test_jacobians_vectorize_the_recomputation(x):
     close(gf.jacrev(lambda x: gf.checkpoint(gf.sin, x))(x[0]), gf.diag(gf.cos(x[0])))
 
 
+def test_what_a_recomputation_inside_a_jacobian_closes_over_has_a_gradient(x, w):
+    def g(w, wrapped):
+        return (gf.jacrev(lambda x: wrapped(lambda x: gf.tanh(w @ x), x))(x.detach()[0]) ** 2).sum()
+
+    row = x[0]
+    close(gf.jacrev(lambda w: gf.checkpoint(lambda x: gf.sin(x) * w, row))(w[0].detach()), gf.diag(gf.sin(row)))
+    found = gf.grad(lambda w: g(w, gf.checkpoint))(w.detach())
+    close(found, gf.grad(lambda w: g(w, lambda f, x: f(x)))(w.detach()))
+
+
 def test_nothing_is_recorded_where_nothing_requires_grad(x):
     out = gf.checkpoint(gf.sin, x.detach())
     assert not out.requires_grad

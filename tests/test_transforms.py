@@ -194,6 +194,51 @@ def test_a_constant_of_an_inner_derivative_is_a_variable_of_the_outer_one(x):
     close(gf.jvp(g, (a,), (a,))[1], (6 * x.numpy() ** 2).sum())
 
 
+def test_a_constant_of_an_inner_gradient_is_a_variable_of_the_outer_gradient(x):
+    def g(a):
+        return gf.grad(lambda z: (a * gf.sin(z)).sum())(x).sum()
+
+    close(gf.grad(g)(x), np.cos(x.numpy()))
+    close(gf.jacfwd(g)(x), np.cos(x.numpy()))
+
+
+def test_a_tangent_is_differentiated_by_reverse_mode(x):
+    v = gf.tensor(np.random.default_rng(0).standard_normal(4))
+    close(gf.grad(lambda x: gf.jvp(f, (x,), (v,))[1])(x), gf.hessian(f)(x).numpy() @ v.numpy())
+    leaf = gf.tensor(x.numpy(), requires_grad=True)
+    gf.jvp(f, (leaf,), (v,))[1].backward()
+    close(leaf.grad, gf.hessian(f)(x).numpy() @ v.numpy())
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_derivatives_are_those_of_torch(torch, rng):
+    weights = [rng.standard_normal(shape) for shape in ((6, 4), (6,), (3, 6))]
+    x, labels = rng.standard_normal((5, 4)), rng.integers(0, 3, 5)
+
+    def loss(lib, functional):
+        def f(w, x, label):
+            hidden = lib.tanh(functional.linear(x, w["w"], w["b"]))
+            return functional.cross_entropy(functional.linear(hidden, w["v"]), label)
+
+        return f
+
+    names = ("w", "b", "v")
+    ours, theirs = loss(gf, gf.nn.functional), loss(torch, torch.nn.functional)
+    p, q = (
+        dict(zip(names, map(gf.tensor, weights), strict=True)),
+        dict(zip(names, map(torch.tensor, weights), strict=True)),
+    )
+    per_example = gf.vmap(gf.grad(ours), in_axes=(None, 0, 0))(p, gf.tensor(x), gf.tensor(labels))
+    expected = torch.func.vmap(torch.func.grad(theirs), in_dims=(None, 0, 0))(q, torch.tensor(x), torch.tensor(labels))
+    seconds = gf.hessian(ours)(p, gf.tensor(x[0]), gf.tensor(labels[0]))
+    theirs_second = torch.func.hessian(theirs)(q, torch.tensor(x[0]), torch.tensor(labels[0]))
+    for name in names:
+        np.testing.assert_allclose(per_example[name].numpy(), expected[name].numpy(), rtol=1e-9, atol=1e-12)
+        for other in names:
+            found, wanted = seconds[name][other].numpy(), theirs_second[name][other].numpy()
+            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
 def test_vmap_of_derivatives_and_derivatives_of_vmap(x):
     v = x.numpy()
 

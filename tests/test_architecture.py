@@ -119,7 +119,7 @@ def test_all_is_sorted_and_names_everything_public() -> None:
         name
         for name, value in vars(gradflow).items()
         if not name.startswith("_") and name != "annotations" and not isinstance(value, ModuleType)
-    }
+    } - {"bfloat16"}  # from an extra: ``from gradflow import *`` must do without
     modules = {name for name in gradflow.__all__ if isinstance(getattr(gradflow, name), ModuleType)}
     assert list(gradflow.__all__) == sorted(public | modules)
 

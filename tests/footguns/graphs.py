@@ -1,0 +1,212 @@
+"""Graphs of results: differentiated once, twice, late, in another order, never."""
+
+from __future__ import annotations
+
+import gradflow as gf
+from footguns import batches, equal, net, numbers, raises
+from gradflow.nn.functional import cross_entropy
+
+
+def _made(lr=0.1):
+    model = net(4, 5, 3)
+    return model, gf.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+
+
+def _differentiated(compile, after, calls=6, **options):
+    w = numbers(4, requires_grad=True)
+
+    @compile(**options)
+    def function(x):
+        return gf.tanh(w * x) * gf.tensor([1.0, 2.0, 3.0, 4.0]), (w * w).sum()
+
+    for i in range(calls):
+        w.grad = None
+        x = numbers(3, 4, seed=i, requires_grad=True)
+        yield after(*function(x), function), w, x
+
+
+@equal(replays=3)
+def a_result_differentiated(compile):
+    yield from _differentiated(compile, lambda y, z, _: (y.sum().backward(), y.detach()))
+
+
+@equal(replays=3)
+def both_results_differentiated_together(compile):
+    yield from _differentiated(compile, lambda y, z, _: ((y * z).sum().backward(), y.detach()))
+
+
+@equal(replays=3)
+def both_results_differentiated_one_by_one(compile):
+    yield from _differentiated(compile, lambda y, z, _: (y.sum().backward(retain_graph=True), z.backward()))
+
+
+@equal(replays=3)
+def both_results_differentiated_in_the_other_order(compile):
+    yield from _differentiated(compile, lambda y, z, _: (z.backward(), (y * y.detach()).sum().backward()))
+
+
+@equal(replays=3)
+def a_result_used_twice(compile):
+    yield from _differentiated(compile, lambda y, z, _: (y * y + y.sum() * z).sum().backward())
+
+
+@equal(replays=3)
+def a_result_given_a_gradient(compile):
+    yield from _differentiated(compile, lambda y, z, _: y.backward(numbers(4, 3, seed=5).T))
+
+
+@equal(replays=3)
+def a_result_differentiated_after_other_calls(compile):
+    def after(y, z, function):
+        for i in range(3):
+            function(numbers(3, 4, seed=20 + i, requires_grad=True))
+        (y.sum() + z).backward()
+        return y.detach()
+
+    yield from _differentiated(compile, after, calls=4)
+
+
+@equal(replays=3)
+def a_result_swept_twice_with_its_graph_kept(compile):
+    yield from _differentiated(compile, lambda y, z, _: (y.sum().backward(retain_graph=True), y.sum().backward()))
+
+
+@equal(replays=3)
+def a_result_swept_twice_without(compile):
+    def after(y, z, _):
+        z.backward()
+        try:
+            z.backward()
+        except gf.errors.GradientError:
+            return "refused"
+        return "done"
+
+    yield from _differentiated(compile, after)
+
+
+@equal(replays=3)
+def results_never_differentiated(compile):
+    yield from _differentiated(compile, lambda y, z, _: y.detach())
+
+
+@equal(replays=3)
+def results_held_and_differentiated_at_the_end(compile):
+    w = numbers(4, requires_grad=True)
+    function = compile(lambda x: (gf.tanh(w * x) ** 2).sum())
+    held = [function(numbers(3, 4, seed=i)) for i in range(6)]
+    sum(held).backward()
+    yield [y.detach() for y in held], w
+
+
+@equal(replays=3)
+def results_differentiated_from_the_last_to_the_first(compile):
+    w = numbers(4, requires_grad=True)
+    function = compile(lambda x: (gf.tanh(w * x) ** 2).sum())
+    held = [function(numbers(3, 4, seed=i)) for i in range(6)]
+    for y in reversed(held):
+        y.backward()
+        yield y.detach(), w
+
+
+@equal(replays=2)
+def a_parameter_written_between_forward_and_backward(compile):
+    w = numbers(4, requires_grad=True)
+    function = compile(lambda x: (gf.tanh(w * x) ** 2).sum())
+    for i in range(5):
+        y = function(numbers(3, 4, seed=i))
+        with gf.no_grad():
+            w.multiply_(0.9)
+        try:
+            y.backward()
+        except gf.errors.GradientError:
+            yield "refused", w
+        else:
+            yield "done", w
+
+
+@equal(replays=3)
+def an_argument_written_between_forward_and_backward(compile):
+    w = numbers(4, requires_grad=True)
+    function = compile(lambda x: (gf.tanh(w * x) ** 2).sum())
+    for i in range(5):
+        x = numbers(3, 4, seed=i)
+        y = function(x)
+        x.multiply_(2)
+        try:
+            y.backward()
+        except gf.errors.GradientError:
+            yield "refused", w
+        else:
+            yield "done", w
+
+
+@equal(replays=3)
+def a_compiled_model_trained_outside(compile):
+    model, optimizer = _made()
+    forward = compile(model)
+    for x, y in batches(7):
+        optimizer.zero_grad()
+        loss = cross_entropy(forward(x), y)
+        loss.backward()
+        optimizer.step()
+        yield loss.detach(), model, optimizer
+
+
+@equal(replays=3)
+def compiled_layers_that_follow_each_other(compile):
+    model, optimizer = _made()
+    first, second = compile(model[0]), compile(lambda h: model[2](gf.tanh(h)))
+    for x, y in batches(7):
+        optimizer.zero_grad()
+        loss = cross_entropy(second(first(x)), y)
+        loss.backward()
+        optimizer.step()
+        yield loss.detach(), model, optimizer
+
+
+@equal(replays=3)
+def a_compiled_function_called_twice_before_backward(compile):
+    model, optimizer = _made()
+    forward = compile(model)
+    for x, y in batches(7):
+        optimizer.zero_grad()
+        loss = (
+            cross_entropy(forward(x), y) + (forward(x * 2) ** 2).mean() + (forward(forward(x)[:, [0, 1, 2, 0]])).mean()
+        )
+        loss.backward()
+        optimizer.step()
+        yield loss.detach(), model, optimizer
+
+
+@equal(replays=3)
+def a_captured_tensor_that_was_computed(compile):
+    w = numbers(4, requires_grad=True)
+    for i in range(2):
+        h = w * 2
+        function = compile(lambda x: (gf.tanh(h) * x).sum())  # noqa: B023
+        for j in range(4):
+            w.grad = None
+            h2 = function(numbers(4, seed=4 * i + j))
+            if j < 3:
+                h2.backward(retain_graph=True)
+            yield h2.detach(), w
+
+
+@equal(replays=3)
+def a_mask_in_the_graph_of_a_result(compile):
+    w = numbers(4, 4, requires_grad=True)
+    function = compile(lambda x: (x @ (w * gf.tril(gf.ones((4, 4))))).sum())
+    for i in range(6):
+        y = function(numbers(3, 4, seed=i))
+        y.backward()
+        yield y.detach(), w
+
+
+@raises("create_graph", gf.errors.GradientError)
+def a_result_differentiated_with_create_graph(compile):
+    w = numbers(4, requires_grad=True)
+    function = compile(lambda x: (w * w * x).sum())
+    for i in range(5):
+        w.grad = None
+        function(numbers(4, seed=i)).backward(create_graph=True)
+        yield w.grad.detach()

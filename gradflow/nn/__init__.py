@@ -72,6 +72,8 @@ from gradflow.nn.pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
+from gradflow.nn.recurrent import GRU, LSTM, RNN
+from gradflow.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -102,6 +104,8 @@ __all__ = [
     "Flatten",
     "Fold",
     "GELU",
+    "GRU",
+    "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardtanh",
@@ -116,6 +120,8 @@ __all__ = [
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
+    "LSTM",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -140,6 +146,8 @@ __all__ = [
     "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
+    "RNN",
+    "RNNCell",
     "ReLU",
     "SELU",
     "Sequential",

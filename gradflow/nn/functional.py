@@ -26,6 +26,7 @@ from gradflow.ops.distance import (
 )
 from gradflow.ops.fold import fold, unfold
 from gradflow.ops.gelu import gelu
+from gradflow.ops.grid_sample import affine_grid, grid_sample
 from gradflow.ops.group_norm import group_norm, instance_norm, rms_norm
 from gradflow.ops.interpolate import interpolate
 from gradflow.ops.likelihood_loss import gaussian_nll_loss, kl_div, poisson_nll_loss
@@ -68,6 +69,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "affine_grid",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -89,6 +91,7 @@ __all__ = [
     "fold",
     "gaussian_nll_loss",
     "gelu",
+    "grid_sample",
     "group_norm",
     "hardtanh",
     "hinge_embedding_loss",

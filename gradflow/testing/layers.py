@@ -123,6 +123,12 @@ LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
     "TripletMarginWithDistanceLoss": _more(
         nn.TripletMarginWithDistanceLoss, shares, lambda device: shares(device) * 0.5
     ),
+    "GRU": (lambda device: nn.GRU(3, 4, 2, bidirectional=True, device=device), numbers(3, 2, 3)),
+    "GRUCell": (lambda device: nn.GRUCell(3, 4, device=device), numbers(2, 3)),
+    "LSTM": (lambda device: nn.LSTM(3, 4, device=device), numbers(3, 2, 3)),
+    "LSTMCell": (lambda device: nn.LSTMCell(3, 4, device=device), numbers(2, 3)),
+    "RNN": (lambda device: nn.RNN(3, 4, device=device), numbers(3, 2, 3)),
+    "RNNCell": (lambda device: nn.RNNCell(3, 4, device=device), numbers(2, 3)),
     "BCELoss": (lambda device: nn.BCELoss(), lambda device: (shares(device).requires_grad_(), shares(device))),
     "BCEWithLogitsLoss": _loss(nn.BCEWithLogitsLoss, shares),
     "BatchNorm1d": (lambda device: nn.BatchNorm1d(6, device=device), lambda device: (real(device),)),

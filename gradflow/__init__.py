@@ -4,6 +4,7 @@ from math import e, inf, nan, pi
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from gradflow import protocols as _protocols  # noqa: F401 - and what other libraries ask of it
 from gradflow.backend.matmul_precision import get_float32_matmul_precision, set_float32_matmul_precision
 from gradflow.determinism import are_deterministic_algorithms_enabled, use_deterministic_algorithms
 from gradflow.device import Device, device
@@ -117,9 +118,10 @@ from gradflow.ops.trigonometric import (
 from gradflow.tensor import Tensor, tensor
 
 if _TYPE_CHECKING:
-    from gradflow import cuda, data, fft, linalg, nn, optim, serialize, special, testing, train
+    from gradflow import array_api, cuda, data, fft, linalg, nn, numpy, optim, serialize, special, testing, train
     from gradflow.backend.native.threads import get_num_threads, set_num_threads
     from gradflow.compiler import compile
+    from gradflow.dlpack import from_dlpack
     from gradflow.explanation import explain
     from gradflow.ops import random
     from gradflow.ops.angle import arccosh, arcsinh, arctanh, deg2rad, rad2deg, sinc
@@ -171,9 +173,25 @@ if _TYPE_CHECKING:
     from gradflow.ops.recurrence import cummax, cummin, cumprod, logcumsumexp
     from gradflow.ops.rounding import rint, trunc
     from gradflow.ops.selection import choose, piecewise, select
-    from gradflow.ops.sign_bit import copysign, fmax, fmin, fmod, heaviside, ldexp, nextafter, positive, signbit
+    from gradflow.ops.sign_bit import (
+        copysign,
+        fmax,
+        fmin,
+        fmod,
+        heaviside,
+        ldexp,
+        nextafter,
+        positive,
+        signbit,
+    )
     from gradflow.ops.vector_product import inner, trace, vdot
     from gradflow.profiling import profile
+    from gradflow.transforms.checkpoint import checkpoint
+    from gradflow.transforms.custom import custom_jvp, custom_vjp
+    from gradflow.transforms.forward import jvp
+    from gradflow.transforms.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
+    from gradflow.transforms.reverse import grad, value_and_grad, vjp
+    from gradflow.transforms.vectorized import vmap
     from gradflow.widening import PromotionWarning, promotion
 
 __version__ = "0.1.0"
@@ -203,6 +221,7 @@ __all__ = [
     "argpartition",
     "argsort",
     "argwhere",
+    "array_api",
     "array_equal",
     "array_split",
     "asarray",
@@ -223,6 +242,7 @@ __all__ = [
     "broadcast_to",
     "cbrt",
     "ceil",
+    "checkpoint",
     "choose",
     "clip",
     "column_stack",
@@ -244,6 +264,8 @@ __all__ = [
     "cummin",
     "cumprod",
     "cumsum",
+    "custom_jvp",
+    "custom_vjp",
     "data",
     "deg2rad",
     "device",
@@ -284,6 +306,7 @@ __all__ = [
     "fmax",
     "fmin",
     "fmod",
+    "from_dlpack",
     "from_numpy",
     "full",
     "full_like",
@@ -291,14 +314,17 @@ __all__ = [
     "get_default_dtype",
     "get_float32_matmul_precision",
     "get_num_threads",
+    "grad",
     "gradient",
     "greater",
     "greater_equal",
     "hardtanh",
     "heaviside",
+    "hessian",
     "histogram",
     "hsplit",
     "hstack",
+    "hvp",
     "hypot",
     "imag",
     "indices",
@@ -313,6 +339,10 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
     "kron",
     "ldexp",
     "leaky_relu",
@@ -362,6 +392,7 @@ __all__ = [
     "nonzero",
     "norm",
     "not_equal",
+    "numpy",
     "one_hot",
     "ones",
     "ones_like",
@@ -449,10 +480,13 @@ __all__ = [
     "unique_inverse",
     "unique_values",
     "use_deterministic_algorithms",
+    "value_and_grad",
     "vander",
     "var",
     "vdot",
     "vecdot",
+    "vjp",
+    "vmap",
     "vsplit",
     "vstack",
     "where",
@@ -478,8 +512,10 @@ _LATER = {
     "atleast_2d": "gradflow.ops.assembly:atleast_2d",
     "atleast_3d": "gradflow.ops.assembly:atleast_3d",
     "average": "gradflow.ops.order_statistics:average",
+    "bfloat16": "gradflow.rounded:bfloat16",
     "bincount": "gradflow.ops.histogram:bincount",
     "cbrt": "gradflow.ops.exponential:cbrt",
+    "checkpoint": "gradflow.transforms.checkpoint:checkpoint",
     "choose": "gradflow.ops.selection:choose",
     "column_stack": "gradflow.ops.assembly:column_stack",
     "compile": "gradflow.compiler:compile",
@@ -488,11 +524,12 @@ _LATER = {
     "copysign": "gradflow.ops.sign_bit:copysign",
     "correlate": "gradflow.ops.convolve:correlate",
     "cross": "gradflow.ops.matrix_product:cross",
-    "bfloat16": "gradflow.rounded:bfloat16",
     "cuda": "gradflow.cuda",
     "cummax": "gradflow.ops.recurrence:cummax",
     "cummin": "gradflow.ops.recurrence:cummin",
     "cumprod": "gradflow.ops.recurrence:cumprod",
+    "custom_jvp": "gradflow.transforms.custom:custom_jvp",
+    "custom_vjp": "gradflow.transforms.custom:custom_vjp",
     "data": "gradflow.data",
     "deg2rad": "gradflow.ops.angle:deg2rad",
     "diag_indices": "gradflow.ops.distinct:diag_indices",
@@ -505,6 +542,9 @@ _LATER = {
     "explain": "gradflow.explanation:explain",
     "eye": "gradflow.ops.ranges:eye",
     "fft": "gradflow.fft",
+    "array_api": "gradflow.array_api",
+    "from_dlpack": "gradflow.dlpack:from_dlpack",
+    "numpy": "gradflow.numpy",
     "flatnonzero": "gradflow.ops.distinct:flatnonzero",
     "fliplr": "gradflow.ops.assembly:fliplr",
     "flipud": "gradflow.ops.assembly:flipud",
@@ -514,15 +554,22 @@ _LATER = {
     "fmod": "gradflow.ops.sign_bit:fmod",
     "gelu": "gradflow.ops.gelu:gelu",
     "get_num_threads": "gradflow.backend.native.threads:get_num_threads",
+    "grad": "gradflow.transforms.reverse:grad",
     "gradient": "gradflow.ops.differences:gradient",
     "heaviside": "gradflow.ops.sign_bit:heaviside",
+    "hessian": "gradflow.transforms.jacobians:hessian",
     "histogram": "gradflow.ops.histogram:histogram",
     "hsplit": "gradflow.ops.assembly:hsplit",
     "hstack": "gradflow.ops.assembly:hstack",
+    "hvp": "gradflow.transforms.jacobians:hvp",
     "indices": "gradflow.ops.grid:indices",
     "inner": "gradflow.ops.vector_product:inner",
     "interp": "gradflow.ops.differences:interp",
     "isclose": "gradflow.ops.closeness:isclose",
+    "jacfwd": "gradflow.transforms.jacobians:jacfwd",
+    "jacobian": "gradflow.transforms.jacobians:jacobian",
+    "jacrev": "gradflow.transforms.jacobians:jacrev",
+    "jvp": "gradflow.transforms.forward:jvp",
     "kron": "gradflow.ops.matrix_product:kron",
     "ldexp": "gradflow.ops.sign_bit:ldexp",
     "linalg": "gradflow.linalg",
@@ -582,8 +629,11 @@ _LATER = {
     "unique_counts": "gradflow.ops.distinct:unique_counts",
     "unique_inverse": "gradflow.ops.distinct:unique_inverse",
     "unique_values": "gradflow.ops.distinct:unique_values",
+    "value_and_grad": "gradflow.transforms.reverse:value_and_grad",
     "vander": "gradflow.ops.grid:vander",
     "vdot": "gradflow.ops.vector_product:vdot",
+    "vjp": "gradflow.transforms.reverse:vjp",
+    "vmap": "gradflow.transforms.vectorized:vmap",
     "vsplit": "gradflow.ops.assembly:vsplit",
     "vstack": "gradflow.ops.assembly:vstack",
 }

@@ -13,6 +13,8 @@ GradflowError
 ├── GradientError     (RuntimeError)  a backward pass that cannot be run
 ├── TransformError    (RuntimeError)  a function that vmap, jvp or another transform cannot take apart
 ├── CompileError      (RuntimeError)  a step that cannot be compiled, since a replay would differ from it
+├── NumPyCallError    (TypeError)     a function of NumPy's, or an argument of it, that there is not for tensors
+├── ExportError       (BufferError)   a tensor that another library cannot take over without losing its gradient
 ├── MissingExtraError (ImportError)   an optional package is needed and absent
 ├── DataError         (ValueError)    a data file that is damaged or not what it should be
 ├── CheckpointError   (ValueError)    a saved model that does not fit the model it is loaded into
@@ -74,6 +76,14 @@ class TransformError(GradflowError, RuntimeError):
 
 class CompileError(GradflowError, RuntimeError):
     """A step that cannot be compiled: a replay would do something else than the step itself."""
+
+
+class NumPyCallError(GradflowError, TypeError):
+    """A function of NumPy's, or an argument of one, that gradflow has no counterpart for."""
+
+
+class ExportError(GradflowError, BufferError):
+    """A tensor whose memory cannot be handed over as asked: its gradient would be lost, or it is elsewhere."""
 
 
 class MissingExtraError(GradflowError, ImportError):

@@ -38,7 +38,6 @@ class Tensor(Methods):
     """
 
     __slots__ = ("__weakref__", "data", "grad", "grad_slot", "node", "requires_grad")
-    __array_ufunc__ = None  # so that ``numpy_array * tensor`` asks the tensor
 
     data: Any
     grad: Tensor | None

@@ -25,7 +25,8 @@ LAYERS = """
     backend
     mode determinism mutations site widening tensor slot seed tape dispatch
     ops
-    linalg special fft
+    linalg special fft dlpack
+    numpy array_api protocols
     transforms nn optim serialize data
     compiler
     cuda profiling explanation train testing

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gradflow.tensor import Tensor, TensorLike, check_differentiable, copied, tensor
 
 
@@ -26,6 +24,3 @@ class Parameter(Tensor):
         if requires_grad:
             check_differentiable(given.dtype)
         super().__init__(copied(given.data), requires_grad)
-
-    def __reduce__(self) -> tuple[Any, ...]:  # a copy has the values, and neither the gradient nor its place
-        return type(self), (self.data, self.requires_grad)

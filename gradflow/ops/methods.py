@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradflow import tape
+from gradflow.device import device as as_device
+from gradflow.errors import ArgumentError
 from gradflow.ops import (
     activation,
     arithmetic,
@@ -13,6 +15,7 @@ from gradflow.ops import (
     comparison,
     conjugate,
     contract,
+    create,
     diagonal,
     elementwise,
     erf,
@@ -190,6 +193,21 @@ class Methods:
 
     if not TYPE_CHECKING:
         __hash__ = object.__hash__
+
+    def __pos__(self) -> Tensor:
+        from gradflow.ops.sign_bit import positive
+
+        return positive(self)
+
+    def copy(self) -> Tensor:
+        """A copy, through which the gradient flows."""
+        return create.asarray(self, copy=True)
+
+    def to_device(self: Any, device: Any, /, *, stream: None = None) -> Tensor:
+        """``x`` on another device; itself if it is there. Named by the array API standard; work is in order anyway."""
+        if stream is not None:
+            raise ArgumentError("to_device: takes no stream; the work on a device is done in order")
+        return transfer.to(self, as_device(device))
 
     def reshape(self, *sizes: Any) -> Tensor:
         """The elements, in order, in another shape, given as a tuple or as sizes."""

@@ -1,0 +1,168 @@
+"""What other libraries ask of a tensor: NumPy's functions, the array API's namespace, DLPack, copies and pickles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from gradflow.backend.traced import Traced
+from gradflow.device import CPU, Device
+from gradflow.errors import ArgumentError, GradientError, NumPyCallError
+from gradflow.mode import mode
+from gradflow.tensor import Tensor, copied, moved
+
+# functions of NumPy's that only read: they get the elements, which a tensor that requires grad does not give
+READING = frozenset({
+    "array2string", "array_repr", "array_str", "save", "savetxt", "savez", "savez_compressed", "testing",
+})  # fmt: skip
+MODULES = {"numpy": "", "numpy.linalg": ".linalg", "numpy.fft": ".fft"}
+_found: dict[Any, Callable[..., Any]] = {}  # what answers to each of NumPy's functions
+
+
+class _AskedByNumPy:
+    """An attribute that classes have and tensors answer None for.
+
+    NumPy asks the type for ``__array_ufunc__``, and gets the function. CuPy asks the tensor whether ``array * tensor``
+    is for the tensor to do, which None means.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self.function if instance is None else None
+
+
+def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+    """``np.sin(tensor)`` and ``array * tensor``: the gradflow function of that name."""
+    if method == "__call__":
+        known = _found.get(ufunc)
+        return (known or _answering("", ufunc.__name__, ufunc))(*inputs, **options)
+    if any(isinstance(x, Tensor) for x in options.get("out", ())) and "out" in options:
+        raise NumPyCallError(f"numpy.{ufunc.__name__}.{method} of tensors does not take out=; assign the result")
+    universal = import_module("gradflow.numpy.universal")
+    return universal.method(ufunc, method, inputs, options, import_module("gradflow.numpy"))
+
+
+def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """``np.concatenate([a, tensor])``: the gradflow function of that name, with NumPy's signature."""
+    if not all(issubclass(each, (Tensor, np.ndarray)) or each.__module__.startswith("cupy") for each in types):
+        return NotImplemented
+    name = function.__name__
+    if name in READING:
+        return function(*(_read(x) for x in args), **{key: _read(x) for key, x in kwargs.items()})
+    known = _found.get(function)
+    if known is None:
+        known = _answering(MODULES.get(function.__module__), name, function)
+    return known(*args, **kwargs)
+
+
+def _read(x: Any) -> Any:
+    return x.numpy() if isinstance(x, Tensor) else x
+
+
+def _answering(module: str | None, name: str, function: Any) -> Callable[..., Any]:
+    space = None if module is None else import_module(f"gradflow.numpy{module}")
+    found: Callable[..., Any] | None = getattr(space, name, None)
+    if found is None:
+        where = getattr(function, "__module__", None) or "numpy"
+        raise NumPyCallError(
+            f"{where}.{name} has no counterpart in gradflow; use .detach().numpy(), which leaves the gradient behind"
+        )
+    _found[function] = found
+    return found
+
+
+def cupy_kernel(self: Tensor, kernel: Any, *args: Any, **options: Any) -> Any:
+    """``cupy.sin(tensor)``: CuPy's elementwise functions ask this of their arguments (CuPy 13 and later)."""
+    name = getattr(kernel, "name", "").removeprefix("cupy_")
+    ufunc = getattr(np, name, None)
+    if not isinstance(ufunc, np.ufunc):
+        raise NumPyCallError(f"the CuPy kernel {name or kernel!r} has no counterpart in gradflow; use .detach().data")
+    return array_ufunc(self, ufunc, "__call__", *args, **options)
+
+
+def array_namespace(self: Tensor, *, api_version: str | None = None) -> Any:
+    """The namespace of the array API standard, 2024.12. Raises ArgumentError for a later version of it."""
+    space = import_module("gradflow.array_api")
+    if api_version not in (None, *space.VERSIONS):
+        raise ArgumentError(f"__array_namespace__: version {api_version!r} is not one of {', '.join(space.VERSIONS)}")
+    return space
+
+
+def dlpack(
+    self: Tensor,
+    *,
+    stream: Any = None,
+    max_version: tuple[int, int] | None = None,
+    dl_device: tuple[int, int] | None = None,
+    copy: bool | None = None,
+) -> Any:
+    """A DLPack capsule with the memory of this tensor. Raises ExportError (a BufferError) if it requires grad."""
+    exporting = import_module("gradflow.dlpack")
+    return exporting.exported(self, stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+
+
+def dlpack_device(self: Tensor) -> tuple[int, int]:
+    """The type and the number of the device, as DLPack has them: (1, 0) is the CPU, (2, i) the i-th GPU."""
+    place: tuple[int, int] = import_module("gradflow.dlpack").device_of(self)
+    return place
+
+
+def reduced(self: Tensor) -> tuple[Any, ...]:
+    """What a pickle keeps: the elements, the device and whether grad is required, and not the gradient."""
+    _check_leaf("pickle", self)
+    where = self.device
+    return restored, (type(self), moved(self.data, CPU), where.kind, where.index, self.requires_grad)
+
+
+def restored(kind: type[Tensor], array: Any, device: str, index: int, requires_grad: bool) -> Tensor:
+    """A tensor as it was pickled, on the same device. Raises DeviceError if that is not there."""
+    result = kind.__new__(kind)
+    Tensor.__init__(result, moved(array, Device(device, index)), requires_grad)
+    return result
+
+
+def shallow(self: Tensor) -> Tensor:
+    """``copy.copy``: another tensor on the same memory, at the same place on the tape."""
+    twin = type(self).__new__(type(self))
+    Tensor.__init__(twin, self.data, self.requires_grad)
+    twin.node = self.node
+    return twin
+
+
+def deep(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    """``copy.deepcopy``: a leaf of its own with the same elements, and not the gradient."""
+    _check_leaf("deepcopy", self)
+    twin = memo[id(self)] = type(self).__new__(type(self))
+    Tensor.__init__(twin, copied(self.data), self.requires_grad)
+    return twin
+
+
+def _check_leaf(attempt: str, x: Tensor) -> None:
+    if isinstance(x.data, Traced):
+        raise GradientError(f"{attempt}: inside vmap, jvp or grad a tensor has no elements of its own to copy")
+    if mode.reading is not None:
+        mode.reading(attempt)
+    if x.requires_grad and x.node is not None:
+        raise GradientError(
+            f"{attempt}: this tensor was computed, by {x.node.op.name}, and a copy would lose the way back to what it "
+            "was computed from; use .detach() for its values, or copy the leaves"
+        )
+
+
+for _name, _value in {
+    "__array_ufunc__": _AskedByNumPy(array_ufunc),
+    "__array_function__": array_function,
+    "__cupy_override_elementwise_kernel__": cupy_kernel,
+    "__array_namespace__": array_namespace,
+    "__dlpack__": dlpack,
+    "__dlpack_device__": dlpack_device,
+    "__reduce__": reduced,
+    "__copy__": shallow,
+    "__deepcopy__": deep,
+}.items():
+    setattr(Tensor, _name, _value)

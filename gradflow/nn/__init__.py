@@ -43,6 +43,7 @@ from gradflow.nn.losses import (
 )
 from gradflow.nn.margin_losses import (
     CosineEmbeddingLoss,
+    CTCLoss,
     GaussianNLLLoss,
     HingeEmbeddingLoss,
     KLDivLoss,
@@ -90,6 +91,7 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "CTCLoss",
     "Conv1d",
     "Conv2d",
     "Conv3d",

@@ -17,6 +17,7 @@ from gradflow.ops.attention import scaled_dot_product_attention
 from gradflow.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
 from gradflow.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from gradflow.ops.cross_entropy import cross_entropy
+from gradflow.ops.ctc_loss import ctc_loss
 from gradflow.ops.distance import (
     cosine_embedding_loss,
     cosine_similarity,
@@ -85,6 +86,7 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
     "elu",
     "embedding",

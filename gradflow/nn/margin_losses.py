@@ -1,10 +1,11 @@
-"""Losses of margins, distances and likelihoods as modules, with their settings."""
+"""Losses of margins, distances, likelihoods and unaligned sequences as modules, with their settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from gradflow.nn.losses import Loss
+from gradflow.ops.ctc_loss import Lengths, ctc_loss
 from gradflow.ops.distance import cosine_embedding_loss, triplet_margin_loss, triplet_margin_with_distance_loss
 from gradflow.ops.likelihood_loss import gaussian_nll_loss, kl_div, poisson_nll_loss
 from gradflow.ops.loss import REDUCTIONS
@@ -253,3 +254,24 @@ class KLDivLoss(Loss):
 
     def forward(self, input: Tensor, target: TensorLike) -> Tensor:
         return kl_div(input, target, log_target=self.log_target, reduction=self.reduction)
+
+
+class CTCLoss(Loss):
+    """``ctc_loss``, for label sequences that are not aligned with time, as a module.
+
+    >>> import gradflow as gf
+    >>> log_probs = gf.log_softmax(gf.zeros((4, 1, 3)), -1)
+    >>> gf.nn.CTCLoss(reduction="sum")(log_probs, gf.tensor([[1, 2]]), [4], [2])
+    tensor(1.686399)
+    """
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
+        super().__init__(reduction)
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(
+        self, log_probs: Tensor, targets: TensorLike, input_lengths: Lengths, target_lengths: Lengths
+    ) -> Tensor:
+        how = self.blank, self.reduction, self.zero_infinity
+        return ctc_loss(log_probs, targets, input_lengths, target_lengths, *how)

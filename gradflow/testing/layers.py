@@ -109,6 +109,14 @@ LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
         lambda device: nn.MultiheadAttention(6, 2, device=device),
         lambda device: tuple(each for f in (4, 5, 5) for each in numbers(f, 3, 6)(device)),
     ),
+    "CTCLoss": (
+        lambda device: nn.CTCLoss(),
+        lambda device: (
+            *numbers(6, 2, 4)(device),
+            tensor([[1, 2], [3, 3]], device=device),
+            *(tensor(lengths, device=device) for lengths in ([6, 5], [2, 2])),
+        ),
+    ),
     "CosineEmbeddingLoss": _more(nn.CosineEmbeddingLoss, shares, _signs),
     "GaussianNLLLoss": _more(nn.GaussianNLLLoss, shares, shares),
     "HingeEmbeddingLoss": _loss(nn.HingeEmbeddingLoss, lambda device: shares(device).round() * 2 - 1),

@@ -7,7 +7,7 @@ import pytest
 
 import gradflow as gf
 from gradflow.errors import ArgumentError, DTypeError, IndexOutOfRange, ShapeError, TransformError
-from gradflow.op import Op, like_first
+from gradflow.op import OPS, Op, like_first
 from gradflow.samples import unary
 
 
@@ -30,7 +30,7 @@ def declared():
     """An op that nothing is known of."""
     op = Op("fixture_op", lambda xp, x, *, turns, out=None: xp.roll(x, turns), like_first, samples=unary())
     yield op
-    del gf.op.OPS["fixture_op"]
+    del OPS["fixture_op"]
 
 
 def test_examples_lie_along_any_axis(a, b):
@@ -123,6 +123,12 @@ def test_reading_elements_is_refused(a):
         gf.vmap(lambda x: x[x > 0])(a)
 
 
+def test_a_new_tensor_of_another_dtype_is_refused(a):
+    with pytest.raises(TransformError, match=r"inside vmap; use x\.astype\('float32'\)"):
+        gf.vmap(lambda x: gf.tensor(x, "float32"))(a)
+    assert gf.vmap(lambda x: x.astype("float32"))(a).dtype == gf.float32
+
+
 def test_writing_in_place_is_refused(a):
     def f(x):
         x[0] = 1.0
@@ -152,7 +158,7 @@ def test_a_jacobian_of_an_op_without_a_rule_is_made_in_a_loop(declared, monkeypa
             found = jacobian(lambda x: gf.dispatch.apply(op, x, turns=1))(gf.zeros(3))
             close(found, np.roll(np.eye(3), 1, 0))
     finally:
-        del gf.op.OPS["fixture_linear"]
+        del OPS["fixture_linear"]
 
 
 def test_numbers_of_examples_must_agree(a, b):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradflow.dtypes import DType
+from gradflow.errors import TransformError
 from gradflow.shapes import Shape, size_of
 
 
@@ -54,6 +55,12 @@ class Traced:
     def reshape(self, shape: Shape) -> Any:
         """The elements in another shape, for a mask whose true elements are to be found."""
         return np.asarray(self.read("a mask as an index")).reshape(shape)
+
+    def astype(self, dtype: DType) -> Any:
+        """What cannot be done here: data that is converted is no longer that of the transform."""
+        raise TransformError(
+            f"tensor: cannot make a new tensor of one inside {self.level.name}; use x.astype('{dtype}')"
+        )
 
     def read(self, attempt: str) -> Any:
         """The elements as a NumPy array, for ``attempt``; an error where they cannot be had."""

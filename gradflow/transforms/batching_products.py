@@ -73,7 +73,14 @@ def images(batch: Batch) -> Tensor:
     return reshape(batch.do(merged(x), *others), (batch.size, *batch.spec.shape))
 
 
-@rule("conv_weight_grad")
+@rule("conv_weight_grad", "convolve")
 def weight_gradients(batch: Batch) -> Tensor:
-    """Every example has a sum over its own images."""
+    """Every example has sums over its own images, or a filter of its own."""
     return one_by_one(batch)
+
+
+@rule("attention", "attention_grad")
+def attention(batch: Batch) -> Tensor:
+    """Queries, keys and values have the same leading dimensions; the mask, the last input, broadcasts."""
+    *others, mask = range(len(batch.values))
+    return batch.do(*map(batch.front, others), batch.aligned(mask, len(batch.spec.shape)))

@@ -81,6 +81,7 @@ from gradflow.ops.logic import (
 )
 from gradflow.ops.lookup import embedding, one_hot, take, take_along_axis
 from gradflow.ops.norm import norm
+from gradflow.ops.own import op
 from gradflow.ops.product import prod
 from gradflow.ops.rearrange import flip, pad, repeat, roll, tile
 from gradflow.ops.rectifier import elu, hardtanh, leaky_relu, relu, selu
@@ -396,6 +397,7 @@ __all__ = [
     "one_hot",
     "ones",
     "ones_like",
+    "op",
     "optim",
     "outer",
     "pad",

@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A file may import what stands left of it: on a line above, or earlier on its own line.
 LAYERS = """
     errors changes
-    shapes dtypes device samples launch formula loop
+    shapes dtypes device samples launch formula derivative loop
     op
     rounded
     backend

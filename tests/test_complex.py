@@ -8,7 +8,7 @@ import pytest
 import gradflow as gf
 from gradflow.device import Device
 from gradflow.errors import ArgumentError, DTypeError, GradientError
-from gradflow.op import Spec
+from gradflow.op import OPS, Spec
 from gradflow.tape import gradients
 from gradflow.tensor import Tensor
 from gradflow.testing import parity

@@ -9,7 +9,7 @@ import pytest
 
 import gradflow as gf
 from gradflow.formula import COLUMN, names, parse
-from gradflow.op import Op, Spec
+from gradflow.op import OPS, Op, Spec
 from gradflow.tensor import Tensor
 from gradflow.testing.cases import call, cases, operands, tolerance
 from gradflow.testing.formula import assigned, evaluate

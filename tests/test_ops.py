@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradflow as gf
-from gradflow.op import OPS
+from gradflow.op import OPS, Spec
 from gradflow.tape import gradients
 from gradflow.tensor import Tensor
 from gradflow.testing.cases import call, cases, operands, tolerance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -461,7 +462,7 @@ def test_a_wait_after_an_op_that_failed_is_not_lost(counting, monkeypatch):
     def fail(xp, x, *, out=None):
         raise ValueError
 
-    monkeypatch.setattr("gradflow.op.OPS", {})  # where the op below enters itself
+    monkeypatch.setattr(sys.modules["gradflow.op"], "OPS", {})  # where the op below enters itself
     op = Op(name="failing", forward=fail, spec=like_first)
     x = gf.ones(3, device="cuda")
 

@@ -9,6 +9,7 @@ import pytest
 
 import gradflow as gf
 from gradflow.errors import ArgumentError, IndexOutOfRange, ShapeError
+from gradflow.op import OPS
 from gradflow.tape import gradients
 from gradflow.testing.gradcheck import gradcheck
 

@@ -12,7 +12,7 @@ from gradflow.backend import cuda_loops
 from gradflow.dtypes import DType, bool_, float32
 from gradflow.formula import COLUMN as COLUMN_NAME
 from gradflow.formula import REDUCTIONS, parse
-from gradflow.launch import THREADS, Launch
+from gradflow.launch import LIMIT, THREADS, Launch
 from gradflow.loop import COLUMN, ELEMENT, ROW, SCALAR, Loop, Operand, Result, Statement
 from gradflow.op import Op, Spec
 from gradflow.shapes import Shape, size_of
@@ -34,9 +34,15 @@ class Recipe(NamedTuple):
 
 def launch(op: Op, arrays: Sequence[Any], attrs: dict[str, Any], out: Any) -> Launch | None:
     """The launch that does a large elementwise call of ``op`` on contiguous arrays by its formula; None if none can."""
-    if op.scalar is None or op.mutates or out is None or out.size < LARGE or not out.flags.c_contiguous:
+    large = out is not None and out.size >= LARGE
+    return generated(op, arrays, attrs, out) if large and op.scalar is not None and not op.mutates else None
+
+
+def generated(op: Op, arrays: Sequence[Any], attrs: dict[str, Any], out: Any) -> Launch | None:
+    """The same of a call of any size, but for an empty one, of an op that has a formula and returns a result."""
+    if not (0 < out.size < LIMIT and out.flags.c_contiguous):
         return None
-    key = (op.name, out.dtype, out.shape, *((type(x), *_facts(x)) for x in arrays), *attrs.items())
+    key = (op, out.dtype, out.shape, *((type(x), *_facts(x)) for x in arrays), *attrs.items())
     if key not in _recipes:
         if len(_recipes) >= RECIPES:
             _recipes.clear()

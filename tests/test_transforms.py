@@ -474,6 +474,8 @@ def test_a_compiled_function_is_differentiated(x):
     compiled = gf.compile(f)
     for _ in range(4):
         close(gf.grad(compiled)(x), gf.grad(f)(x).numpy())
+    close(gf.jacrev(lambda x: compiled(x) * gf.ones(2))(x), np.stack([gf.grad(f)(x).numpy()] * 2))
+    close(gf.hessian(compiled)(x), gf.hessian(f)(x).numpy())
     close(gf.jvp(compiled, (x,), (x,))[1], gf.jvp(f, (x,), (x,))[1].numpy())
     close(gf.vmap(compiled)(gf.stack([x, 2 * x]))[1], f(2 * x).numpy())
 

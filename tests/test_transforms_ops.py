@@ -12,8 +12,8 @@ from gradflow.op import OPS, Spec
 from gradflow.tensor import Tensor
 from gradflow.testing.cases import call, cases, operands
 from gradflow.transforms.batching import RULES, rule_for
+from gradflow.transforms.level import NoRule
 from gradflow.transforms.tree import leaves
-from gradflow.transforms.vectorized import NoRule
 
 CASES = [pytest.param(op, sample, id=f"{op.name}-{sample}") for op, sample in cases()]
 PURE = [case for case in CASES if not case.values[0].mutates]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gradflow.backend.traced import Traced
 from gradflow.compiler.program import Pullback, Value
 from gradflow.errors import GradientError
 from gradflow.mode import mode
@@ -13,6 +14,7 @@ from gradflow.op import Op, Spec, like_first
 from gradflow.site import caller
 from gradflow.tape import Node, _numbers
 from gradflow.tensor import Tensor
+from gradflow.transforms.level import NoRule
 
 
 def _forward(xp: Any, x: Any, *, out: Any = None) -> Any:
@@ -45,6 +47,8 @@ class CompiledNode(Node):
 
     def pull(self, g: Tensor, slots: dict[int, Tensor]) -> Iterator[tuple[Node | Tensor, Tensor]]:
         """The gradient's part for each argument and leaf, given the gradient ``g`` of the result."""
+        if isinstance(g.data, Traced):
+            raise NoRule("vmap: the gradient of a compiled function's result is compiled for one example; use a loop")
         if mode.recording:
             raise GradientError(
                 "backward: the gradient of a compiled function's result is itself compiled, and cannot be "

@@ -14,8 +14,9 @@ from gradflow.shapes import size_of
 from gradflow.tensor import Tensor
 from gradflow.transforms import tree
 from gradflow.transforms.forward import jvp
+from gradflow.transforms.level import NoRule
 from gradflow.transforms.reverse import Argnums, by_arguments, grad, positions, tupled, vjp
-from gradflow.transforms.vectorized import NoRule, vmap
+from gradflow.transforms.vectorized import vmap
 
 
 def jacfwd(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:

@@ -16,6 +16,10 @@ from gradflow.tensor import Tensor
 _numbers = itertools.count()
 
 
+class NoRule(TransformError):
+    """An op that vmap does not know how to do for a batch."""
+
+
 class Level:
     """A ``vmap`` or ``jvp`` that runs.
 

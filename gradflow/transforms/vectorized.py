@@ -16,7 +16,7 @@ from gradflow.shapes import normalize_axis
 from gradflow.tensor import Tensor
 from gradflow.transforms import batching_losses, batching_products, batching_shapes, tree
 from gradflow.transforms.batching import Batch, rule_for
-from gradflow.transforms.level import Level
+from gradflow.transforms.level import Level, NoRule
 
 FAMILIES = batching_shapes, batching_products, batching_losses  # which declare rules when they are imported
 
@@ -41,10 +41,6 @@ class Examples(Traced):
 
     def detached(self) -> Examples:
         return Examples(self.level, self.value.detach(), self.same)
-
-
-class NoRule(TransformError):
-    """An op that vmap does not know how to do for a batch."""
 
 
 class Vectorization(Level):

@@ -111,7 +111,7 @@ def test_parity_of_complex_numbers(op, sample, cuda):
 
 @pytest.mark.parametrize("name", REAL_ONLY)
 def test_an_op_of_real_numbers_refuses_complex_ones_by_name(name):
-    op = gf.op.OPS[name]
+    op = OPS[name]
     count = max(1, len(op.input_names))
     with pytest.raises(DTypeError, match=f"{name}: not defined for complex64"):
         op.spec(*[Spec((2, 2), gf.complex64)] * count)

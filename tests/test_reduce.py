@@ -89,7 +89,7 @@ def test_a_float16_sum_fills_a_given_buffer():
     buffer = gf.tensor(np.full(2, -7, "float16"))
     memory = buffer.data
     result = gf.dispatch.apply(
-        gf.op.OPS["sum"], gf.ones((3, 2), dtype="float16"), into=buffer, axes=(0,), keepdims=False
+        OPS["sum"], gf.ones((3, 2), dtype="float16"), into=buffer, axes=(0,), keepdims=False
     )
     assert result.data is memory and memory.tolist() == [3, 3]
 

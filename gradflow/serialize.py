@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from gradflow.dtypes import find_bfloat16
 from gradflow.errors import CheckpointError, DTypeError, GradflowError, MissingExtraError
 from gradflow.nn.module import Module
 from gradflow.tensor import Tensor, TensorLike, tensor
@@ -48,6 +50,8 @@ def load(path: StrPath) -> tuple[dict[str, Tensor], dict[str, str]]:
     that gradflow has not; MissingExtraError without the package safetensors.
     """
     safetensors = _safetensors("load")
+    with suppress(MissingExtraError):
+        find_bfloat16()  # where there is ml_dtypes, safetensors knows by its import what BF16 is
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = dict(file.metadata() or {})

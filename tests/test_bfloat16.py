@@ -14,6 +14,7 @@ from gradflow.errors import ArgumentError, DTypeError, MissingExtraError
 from gradflow.tape import gradients
 from gradflow.tensor import Tensor
 from gradflow.testing.cases import call, cases, operands, tolerance
+from process import python
 
 pytest.importorskip("ml_dtypes")
 BF16 = find_bfloat16()
@@ -179,3 +180,10 @@ def test_without_ml_dtypes_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'gradflow\[bfloat16\]'"):
         gf.zeros(2, dtype="bfloat16")
+
+
+def test_models_are_saved_and_loaded_in_it(tmp_path):
+    pytest.importorskip("safetensors")
+    gf.serialize.save({"w": gf.tensor([1.5, -2.0], dtype=BF16)}, tmp_path / "model.safetensors")
+    code = f"import gradflow as gf; print(gf.serialize.load({str(tmp_path / 'model.safetensors')!r})[0]['w'])"
+    assert python("-c", code) == "tensor([1.5, -2], dtype=bfloat16)"

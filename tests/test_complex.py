@@ -245,3 +245,33 @@ def test_indexing_of_complex_numbers_has_gradients(index):
 def operands_like(shape):
     rng = np.random.default_rng(2)
     return gf.tensor(rng.standard_normal(shape) + 1j * rng.standard_normal(shape))
+
+
+def test_solutions_inverses_and_determinants_of_complex_matrices_have_gradients():
+    a, b = operands_like((2, 3, 3)), operands_like((2, 3))
+    np.testing.assert_allclose((a @ gf.linalg.solve(a, b[0])[..., None]).numpy()[..., 0], b.numpy()[[0, 0]][:, :3])
+    np.testing.assert_allclose(gf.linalg.det(a).numpy(), np.linalg.det(a.numpy()))
+    for function in (gf.linalg.inv, gf.linalg.det):
+        gradcheck(function, a)
+    gradcheck(gf.linalg.solve, a, operands_like((3, 2)))
+    gradcheck(gf.linalg.solve, gf.real(a), operands_like((3, 2)))
+
+
+def test_norms_and_deviations_of_complex_numbers_are_real():
+    z = operands_like((3, 4))
+    for p in (1, 2, 3, np.inf):
+        found = gf.linalg.vector_norm(z, ord=p, axis=1)
+        assert found.dtype == gf.float64
+        np.testing.assert_allclose(found.numpy(), np.linalg.norm(z.numpy(), p, axis=1))
+    gradcheck(lambda z: gf.norm(z, axis=0), z)
+    for ours, theirs in ((gf.var, np.var), (gf.std, np.std)):
+        np.testing.assert_allclose(ours(z, 1).numpy(), theirs(z.numpy(), 1))
+        gradcheck(lambda z, f=ours: f(z, 0, correction=1), z)
+    w = gf.tensor([1 + 1j, 1 + 1j], requires_grad=True)
+    gf.std(w).backward()
+    assert w.grad.tolist() == [0, 0]
+
+
+def test_decompositions_refuse_complex_matrices_in_words():
+    with pytest.raises(DTypeError, match="eigh: not defined for complex128"):
+        gf.linalg.eigh(operands_like((3, 3)))

@@ -101,11 +101,9 @@ def test_a_truncated_or_foreign_file_is_named_in_the_error(path):
         assert "copy it again" in damaged(path, part)
 
 
-@pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3"])
-def test_a_dtype_numpy_does_not_have_is_named_in_the_error(path, dtype):
-    size = 2 if dtype == "BF16" else 1
-    header = json.dumps({"w": {"dtype": dtype, "shape": [4], "data_offsets": [0, 4 * size]}}).encode()
-    content = len(header).to_bytes(8, "little") + header + bytes(4 * size)
+def test_a_dtype_gradflow_does_not_have_is_named_in_the_error(path):
+    header = json.dumps({"w": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]}}).encode()
+    content = len(header).to_bytes(8, "little") + header + bytes(4)
     assert "holds a dtype that gradflow has not" in damaged(path, content)
 
 

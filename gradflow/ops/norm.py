@@ -33,9 +33,11 @@ def norm(x: TensorLike, ord: float | str = 2, axis: Axis = None, *, keepdims: bo
     if isinstance(ord, str) and ord != "fro":
         raise ArgumentError(f"norm: ord is {ord!r}; it must be a number or 'fro'")
     p = 2.0 if ord == "fro" else float(ord)
-    if p not in (0, 1, math.inf, -math.inf):
-        return over_axes(_norm, x, axis, keepdims, p=p)
     given = asarray(x)
+    if given.dtype.kind == "c":
+        given = abs(given)
+    if p not in (0, 1, math.inf, -math.inf):
+        return over_axes(_norm, given, axis, keepdims, p=p)
     given = given.astype(float_dtype(given.dtype))
     if p == 0:
         return sum((given != 0).astype(given.dtype), axis, keepdims=keepdims)

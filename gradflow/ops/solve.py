@@ -7,6 +7,7 @@ from typing import Any
 from gradflow.dispatch import apply
 from gradflow.errors import ShapeError
 from gradflow.op import Op, Spec
+from gradflow.ops.conjugate import conjugated
 from gradflow.ops.matrix import (
     EMPTY,
     GENERAL,
@@ -59,7 +60,7 @@ def _solve_forward(xp: Any, a: Any, b: Any, *, transposed: bool) -> Any:
 
 
 def _solve_by_a(g: Tensor, a: Tensor, out: Tensor, transposed: bool) -> Tensor:
-    right = apply(_solve, a, g, transposed=not transposed)
+    out, right = conjugated(out), apply(_solve, conjugated(a), g, transposed=not transposed)
     return -(multiplied(out, right, transpose_b=True) if transposed else multiplied(right, out, transpose_b=True))
 
 
@@ -68,7 +69,8 @@ _solve: Op = Op(
     forward=_solve_forward,
     spec=lambda a, b, transposed: system("solve", a, b),
     linear=True,
-    vjp=(_solve_by_a, lambda g, a, transposed: apply(_solve, a, g, transposed=not transposed)),
+    vjp=(_solve_by_a, lambda g, a, transposed: apply(_solve, conjugated(a), g, transposed=not transposed)),
+    complex=True,
     samples=(
         sample(GENERAL, Real((3, 2)), transposed=False),
         sample(GENERAL, Real((2, 3, 1)), transposed=True),
@@ -96,10 +98,16 @@ def _inv_forward(xp: Any, x: Any) -> Any:
     return xp.linalg.inv(x)
 
 
+def _inv_vjp(g: Tensor, out: Tensor) -> Tensor:
+    out = conjugated(out)
+    return -multiplied(multiplied(out, g, transpose_a=True), out, transpose_b=True)
+
+
 _inv = Op(
     name="inv",
     forward=_inv_forward,
     spec=square("inv"),
-    vjp=(lambda g, out: -multiplied(multiplied(out, g, transpose_a=True), out, transpose_b=True),),
+    vjp=(_inv_vjp,),
+    complex=True,
     samples=(sample(GENERAL), sample(GENERALS), sample(EMPTY)),
 )

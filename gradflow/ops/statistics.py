@@ -8,8 +8,10 @@ from typing import Any
 
 from gradflow.op import Op, Spec
 from gradflow.ops.blockwise import widened
+from gradflow.ops.create import asarray
 from gradflow.ops.precision import float_dtype
 from gradflow.ops.reduce import Axis, average, by_rows, mean, over_axes, reduced_count, reductions, spread, total
+from gradflow.ops.trigonometric import hypot
 from gradflow.samples import Real, Sample, sample
 from gradflow.shapes import Axes, Shape, reduced
 from gradflow.tensor import Tensor, TensorLike
@@ -19,13 +21,18 @@ def var(x: TensorLike, axis: Axis = None, *, correction: float = 0, keepdims: bo
     """The variance over ``axis`` (all axes by default): squared deviations from the mean, over n - ``correction``.
 
     ``correction`` is 0 by default, as in NumPy and the array API; 1 gives the unbiased estimate, PyTorch's default.
-    NaN unless there are more than ``correction`` elements. Integers give float64.
+    NaN unless there are more than ``correction`` elements. Integers give float64; complex numbers the real mean of
+    the squared sizes of their deviations.
 
     >>> import gradflow as gf
     >>> gf.var(gf.tensor([1.0, 2.0, 6.0])), gf.var(gf.tensor([1.0, 2.0, 6.0]), correction=1)
     (tensor(4.6666665), tensor(7.))
     """
-    return over_axes(_var, x, axis, keepdims, correction=float(correction))
+    given = asarray(x)
+    if given.dtype.kind == "c":
+        real, imag = (var(x, axis, correction=correction, keepdims=keepdims) for x in (given.real, given.imag))
+        return real + imag
+    return over_axes(_var, given, axis, keepdims, correction=float(correction))
 
 
 def std(x: TensorLike, axis: Axis = None, *, correction: float = 0, keepdims: bool = False) -> Tensor:
@@ -35,7 +42,11 @@ def std(x: TensorLike, axis: Axis = None, *, correction: float = 0, keepdims: bo
     >>> gf.std(gf.tensor([1.0, 2.0, 6.0]))
     tensor(2.160247)
     """
-    return over_axes(_std, x, axis, keepdims, correction=float(correction))
+    given = asarray(x)
+    if given.dtype.kind == "c":
+        real, imag = (std(x, axis, correction=correction, keepdims=keepdims) for x in (given.real, given.imag))
+        return hypot(real, imag)
+    return over_axes(_std, given, axis, keepdims, correction=float(correction))
 
 
 def _freedom(shape: Shape, axes: Axes, correction: float) -> float:

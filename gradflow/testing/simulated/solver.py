@@ -13,8 +13,8 @@ def _run(xp: Any, name: str, function: Callable[..., Any], operands: tuple[Any, 
     for each in operands:
         if not isinstance(each, xp.ndarray):
             raise TypeError(f"Unsupported type {type(each)}")
-        if each.dtype.char not in "fd":
-            raise TypeError(f"Unsupported dtype {each.dtype}")  # CuPy has cuSOLVER compute in float32 or float64
+        if each.dtype.char not in "fdFD":
+            raise TypeError(f"Unsupported dtype {each.dtype}")  # cuSOLVER has single and double precision
     if xp.machine.capture(xp.machine.begin()) is not None:
         raise NotImplementedError("calling cuSOLVER API during stream capture is currently unsupported")
     return xp.machine.compute(name, function, operands)

@@ -70,11 +70,7 @@ def _engines(options: argparse.Namespace, default: Iterable[str] = ()) -> list[E
 
 
 def step(options: argparse.Namespace, results: Results) -> None:
-    from bench.cases import UNAVAILABLE
-
     _compare(options, results, _cases(options))
-    if not options.case:
-        print(*(f"{name}, {why}" for name, why in UNAVAILABLE.items()), sep="\n", end="\n\n")
 
 
 def host(options: argparse.Namespace, results: Results) -> None:

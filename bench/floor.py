@@ -30,8 +30,17 @@ REPEATS = 5
 def products(case: Case) -> Callable[[], None]:
     """The step's products, each into an array of its own: forward, and the gradients of weights and inputs."""
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((case.batch, case.sizes[0]), np.float32)
     calls: list[tuple[Any, Any, Any]] = []
+    side = case.side
+    for weight, _ in case.kernels():  # of windows, which a product sees as rows
+        side //= 2
+        kernels = weight.reshape(len(weight), -1)
+        rows = rng.standard_normal((case.batch * side * side, kernels.shape[1]), np.float32)
+        out = rows @ kernels.T
+        calls += [(rows, kernels.T, out), (out.T, rows, np.empty_like(kernels))]
+        if len(calls) > 2:
+            calls.append((out, kernels, np.empty_like(rows)))
+    x = rng.standard_normal((case.batch, case.sizes[0]), np.float32)
     for weight, _ in case.weights():
         y = x @ weight.T
         calls += [(x, weight.T, y), (y.T, x, np.empty_like(weight))]

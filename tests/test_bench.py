@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bench import alone, floor, results, scaling, step
-from bench.cases import CASES, parse
-from bench.engines import Engine, engines
+from bench.cases import CASES, Case, parse
+from bench.engines import Engine, Unavailable, engines
 from bench.engines.numpy import build as build_by_hand
 from bench.table import markdown
 from gradflow.op import OPS
@@ -19,6 +19,7 @@ from gradflow.testing.cases import cases
 from process import python
 
 SMALL = parse("12-7-5-3@4")
+IMAGES = Case("images", (12, 3), 4, (2, 4, 3), 8)  # two convolutions, of sides of 8 and 4
 WRONG = """
 import numpy
 from bench.engines.numpy import build as right
@@ -77,7 +78,8 @@ def no_floors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "layers"), {"64-32-10": 2, "784-256-128-10": 3, "17x128": 17, "1024x3-10": 3, "2048x2-10": 2}.items()
+    ("name", "layers"),
+    {"28x28-8-16-10": 1, "64-32-10": 2, "784-256-128-10": 3, "17x128": 17, "1024x3-10": 3, "2048x2-10": 2}.items(),
 )
 def test_a_case_has_the_layers_its_name_says(name: str, layers: int) -> None:
     assert len(CASES[name].weights()) == layers
@@ -92,12 +94,13 @@ def test_what_is_neither_a_name_nor_sizes_and_batch_is_refused(text: str) -> Non
         parse(text)
 
 
+@pytest.mark.parametrize("case", [SMALL, IMAGES], ids=["layers", "images"])
 def test_the_step_written_by_hand_has_the_gradients_that_finite_differences_give(
-    monkeypatch: pytest.MonkeyPatch,
+    case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = []  # an update keeps the gradients here, and changes nothing
     monkeypatch.setattr("bench.adam.Adam.step", lambda self, gradients: kept.append((self, gradients)))
-    loss = build_by_hand(SMALL, np.float64)
+    loss = build_by_hand(case, np.float64)
     loss()  # of the first batch; as many calls as there are batches end with its loss again
     adam, gradients = kept[0]
     flat = np.concatenate([g.ravel() for g in gradients])
@@ -105,7 +108,7 @@ def test_the_step_written_by_hand_has_the_gradients_that_finite_differences_give
         sides = []
         for move in (1e-6, -2e-6):
             adam.values[i] += move
-            sides.append([loss() for _ in SMALL.batches()][-1])
+            sides.append([loss() for _ in case.batches()][-1])
         adam.values[i] += 1e-6
         assert (sides[0] - sides[1]) / 2e-6 == pytest.approx(flat[i], rel=1e-4, abs=1e-8)
 
@@ -120,6 +123,20 @@ def test_an_engine_has_the_losses_of_the_step_written_by_hand(engine: Engine, mo
         pytest.skip(outcome.problem)
     assert outcome.problem == ""
     assert outcome.rounds[0] > 0
+
+
+@pytest.mark.parametrize("name", ["gradflow", "gradflow_compiled", "pytorch"])
+def test_a_step_with_convolutions_has_the_losses_of_the_one_written_by_hand(name: str) -> None:
+    engine = engines()[name]
+    if not engine.installed:
+        pytest.skip(f"{engine.package} is not installed")
+    ours, by_hand = engine.build(IMAGES), build_by_hand(IMAGES, np.float64)
+    assert [ours() for _ in range(5)] == pytest.approx([by_hand() for _ in range(5)], rel=2e-6)
+
+
+def test_an_engine_without_convolutions_says_so() -> None:
+    with pytest.raises(Unavailable, match="no convolutions"):
+        engines()["mygrad"].build(IMAGES)
 
 
 @pytest.mark.parametrize("name", ["gradflow_compiled_fast", "jax", "tinygrad"])
@@ -156,7 +173,7 @@ def test_variables_of_an_engine_are_set_in_its_process_alone(tmp_path: Path, mon
 
 def test_parameters_are_those_of_the_weights() -> None:
     for case in CASES.values():
-        assert case.parameters == sum(each.size for layer in case.weights() for each in layer)
+        assert case.parameters == sum(each.size for layer in [*case.kernels(), *case.weights()] for each in layer)
 
 
 def test_the_floor_does_the_products_of_a_step_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from bench.cases import Case
 from bench.engines import Step
 
 PACKAGE = "gradflow"
+CONVOLUTIONS = True
 
 
 def build(case: Case) -> Step:
@@ -22,6 +23,13 @@ def build_from(case: Case, transform: Callable[[Callable[..., Any]], Callable[..
     from gradflow import nn
 
     model = nn.Sequential()
+    for weight, bias in case.kernels():
+        outputs, inputs = weight.shape[:2]
+        kernels = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
+        kernels.load_state_dict({"weight": weight, "bias": bias})
+        model.extend([kernels, nn.ReLU()])
+    if case.channels:
+        model.append(nn.Flatten())
     for weight, bias in case.weights():
         outputs, inputs = weight.shape
         layer = nn.Linear(inputs, outputs)

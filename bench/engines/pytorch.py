@@ -8,6 +8,7 @@ from bench.cases import Case
 from bench.engines import Step
 
 PACKAGE = "torch"
+CONVOLUTIONS = True
 
 
 def build(case: Case) -> Step:
@@ -15,6 +16,12 @@ def build(case: Case) -> Step:
     from torch import nn
 
     model = nn.Sequential()
+    for weight, bias in case.kernels():
+        kernels = nn.Conv2d(*weight.shape[1::-1], 3, stride=2, padding=1)
+        kernels.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
+        model.extend([kernels, nn.ReLU()])
+    if case.channels:
+        model.append(nn.Flatten())
     for weight, bias in case.weights():
         outputs, inputs = weight.shape
         layer = nn.Linear(inputs, outputs)

@@ -12,7 +12,7 @@ from gradflow.ops import bessel_coefficients as series
 from gradflow.ops.arithmetic import where
 from gradflow.ops.blockwise import real
 from gradflow.ops.elementwise import sign
-from gradflow.ops.in_double import chebyshev, in_double
+from gradflow.ops.in_double import chebyshev, either, in_double
 from gradflow.ops.precision import Array
 from gradflow.samples import Given, Sample, sample, unary
 from gradflow.tensor import Tensor, TensorLike
@@ -103,9 +103,15 @@ def y1(x: TensorLike) -> Tensor:
 def _scaled(xp: Any, a: Array, order: int) -> Array:
     """exp(-a) times the modified function, for a >= 0."""
     near, far = (series.I0_NEAR, series.I0_FAR) if order == 0 else (series.I1_NEAR, series.I1_FAR)
-    small, large = xp.minimum(a, TURN), xp.maximum(a, TURN)
-    inside = chebyshev(small / 4 - 1, near) * small**order
-    return xp.where(a <= TURN, inside, chebyshev(16 / large - 1, far) / xp.sqrt(large))
+
+    def inside(a: Array) -> Array:
+        return _times(chebyshev(a / 4 - 1, near), a, order)
+
+    return either(xp, a <= TURN, a, inside, lambda a: chebyshev(16 / a - 1, far) / xp.sqrt(a))
+
+
+def _times(value: Array, x: Array, order: int) -> Array:
+    return value * x if order else value
 
 
 def _modified(order: int, scaled: bool) -> Callable[[Any, Array], Array]:
@@ -134,11 +140,12 @@ def _waves(xp: Any, x: Array, order: int, second: bool) -> Array:
 def _first_kind(order: int) -> Callable[[Any, Array], Array]:
     near = series.J0_NEAR if order == 0 else series.J1_NEAR
 
+    def inside(a: Array) -> Array:
+        return _times(chebyshev(a * a / 32 - 1, near), a, order)
+
     def function(xp: Any, x: Array) -> Array:
         a = xp.absolute(x)
-        small = xp.minimum(a, TURN)
-        inside = chebyshev(small * small / 32 - 1, near) * small**order
-        out = xp.where(a <= TURN, inside, _waves(xp, xp.maximum(a, TURN), order, False))
+        out = either(xp, a <= TURN, a, inside, lambda a: _waves(xp, a, order, False))
         out = xp.where(xp.isinf(a), 0, out)
         return out if order == 0 else out * xp.copysign(1.0, x)
 
@@ -149,12 +156,12 @@ def _second_kind(order: int) -> Callable[[Any, Array], Array]:
     near, first = (series.Y0_NEAR, series.J0_NEAR) if order == 0 else (series.Y1_NEAR, series.J1_NEAR)
 
     def function(xp: Any, x: Array) -> Array:
-        small = xp.minimum(x, TURN)
-        t = small * small / 32 - 1
-        inside = (chebyshev(t, near) + 2 / math.pi * xp.log(small / 2) * chebyshev(t, first)) * small**order
-        if order:
-            inside = inside - 2 / (math.pi * small)
-        out = xp.where(x <= TURN, inside, _waves(xp, xp.maximum(x, TURN), order, True))
+        def inside(x: Array) -> Array:
+            t = x * x / 32 - 1
+            out = chebyshev(t, near) + 2 / math.pi * xp.log(x / 2) * chebyshev(t, first)
+            return out * x - 2 / (math.pi * x) if order else out
+
+        out = either(xp, x <= TURN, x, inside, lambda x: _waves(xp, x, order, True))
         out = xp.where(xp.isinf(x), 0, out)
         return xp.where(x > 0, out, xp.where(x == 0, -math.inf, math.nan))
 

@@ -10,7 +10,7 @@ from gradflow.op import Op
 from gradflow.ops.blockwise import real
 from gradflow.ops.elementwise import exp
 from gradflow.ops.erf import DOUBLE, erfcx_chord
-from gradflow.ops.in_double import in_double
+from gradflow.ops.in_double import either, in_double
 from gradflow.ops.polynomial import horner
 from gradflow.ops.precision import Array
 from gradflow.ops.quantile import DOUBLE as QUANTILE
@@ -59,10 +59,12 @@ def erfinv(x: TensorLike) -> Tensor:
 
 def _scaled(xp: Any, a: Array) -> Array:
     """exp(a**2) erfc(a) for a >= 0."""
-    near, far = xp.minimum(a, DOUBLE.reach), xp.maximum(a, DOUBLE.reach)
-    z = 0.5 / (far * far)
-    asymptotic = (1 - z * (1 - 3 * z * (1 - 5 * z * (1 - 7 * z * (1 - 9 * z))))) / (far * math.sqrt(math.pi))
-    return xp.where(a < DOUBLE.reach, 1 - near * erfcx_chord(near), asymptotic)
+    return either(xp, a < DOUBLE.reach, a, lambda a: 1 - a * erfcx_chord(a), _asymptotic)
+
+
+def _asymptotic(a: Array) -> Array:
+    z = 0.5 / (a * a)
+    return (1 - z * (1 - 3 * z * (1 - 5 * z * (1 - 7 * z * (1 - 9 * z))))) / (a * math.sqrt(math.pi))
 
 
 @in_double
@@ -85,15 +87,19 @@ def _ratio(x: Array, ratio: Ratio) -> Array:
 
 @in_double
 def _erfinv_forward(xp: Any, x: Array) -> Array:
-    assert QUANTILE.far is not None
-    q = x / 2
+    def middle(x: Array) -> Array:
+        return x / 2 * _ratio(0.180625 - x * x / 4, QUANTILE.middle)
+
+    return math.sqrt(0.5) * either(xp, xp.absolute(x) <= 0.85, x, middle, lambda x: _tail(xp, x))
+
+
+def _tail(xp: Any, x: Array) -> Array:
+    far = QUANTILE.far
+    assert far is not None
     p = (1 - xp.absolute(x)) / 2
-    middle = q * _ratio(0.180625 - q * q, QUANTILE.middle)
     r = xp.sqrt(-xp.log(p))
-    tail = xp.where(r <= 5, _ratio(xp.minimum(r, 5.0) - 1.6, QUANTILE.tail), _ratio(r - 5, QUANTILE.far))
-    tail = xp.where(p == 0, math.inf, tail)
-    out = xp.where(xp.absolute(q) <= 0.425, middle, xp.copysign(tail, q))
-    return out * math.sqrt(0.5)
+    out = either(xp, r <= 5, r, lambda r: _ratio(r - 1.6, QUANTILE.tail), lambda r: _ratio(r - 5, far))
+    return xp.copysign(xp.where(p == 0, math.inf, out), x)
 
 
 _erfc = Op(

@@ -11,7 +11,7 @@ from gradflow.op import Op, Spec
 from gradflow.ops.blockwise import real
 from gradflow.ops.create import asarray
 from gradflow.ops.elementwise import exp
-from gradflow.ops.in_double import in_double
+from gradflow.ops.in_double import either, in_double
 from gradflow.ops.polynomial import horner
 from gradflow.ops.precision import Array
 from gradflow.ops.slicing import integer
@@ -114,9 +114,15 @@ def beta(a: TensorLike, b: TensorLike) -> Tensor:
 
 def _lanczos(xp: Any, x: Array) -> Array:
     """The sum of Lanczos' approximation, for x > 0; in powers of 1 / x where those of x would overflow."""
-    near, far = xp.minimum(x, 5.0), 1 / xp.maximum(x, 5.0)
-    inside = horner(near, ABOVE) / horner(near, BELOW)
-    return xp.where(x <= 5.0, inside, horner(far, ABOVE[::-1]) / horner(far, BELOW[::-1]))
+    return either(xp, x <= 5.0, x, _near_sum, lambda x: _far_sum(1 / x))
+
+
+def _near_sum(x: Array) -> Array:
+    return horner(x, ABOVE) / horner(x, BELOW)
+
+
+def _far_sum(x: Array) -> Array:
+    return horner(x, ABOVE[::-1]) / horner(x, BELOW[::-1])
 
 
 def _sin_pi(xp: Any, x: Array) -> Array:
@@ -127,70 +133,101 @@ def _sin_pi(xp: Any, x: Array) -> Array:
 
 @in_double
 def _gammaln_forward(xp: Any, x: Array) -> Array:
-    a = xp.absolute(x)
-    out = xp.log(_lanczos(xp, a)) - SHIFT + (a - 0.5) * (xp.log(a + (SHIFT - 0.5)) - 1)
-    out = xp.where(xp.isinf(a), math.inf, out)
-    reflected = math.log(math.pi) - xp.log(xp.absolute(_sin_pi(xp, a))) - xp.log(a) - out
-    return xp.where(x > 0, out, xp.where(xp.isinf(a) | (x == 0), math.inf, reflected))
+    return either(xp, x > 0, x, lambda x: _logarithm(xp, x), lambda x: _reflected_logarithm(xp, x))
+
+
+def _logarithm(xp: Any, x: Array) -> Array:
+    """The logarithm of the gamma function, for x > 0."""
+    out = xp.log(_lanczos(xp, x)) - SHIFT + (x - 0.5) * (xp.log(x + (SHIFT - 0.5)) - 1)
+    return xp.where(xp.isinf(x), math.inf, out)
+
+
+def _reflected_logarithm(xp: Any, x: Array) -> Array:
+    a = -x
+    out = math.log(math.pi) - xp.log(xp.absolute(_sin_pi(xp, a))) - xp.log(a) - _logarithm(xp, a)
+    return xp.where(xp.isinf(x) | (x == 0), math.inf, out)
 
 
 @in_double
 def _gamma_forward(xp: Any, x: Array) -> Array:
-    a = xp.absolute(x)
-    base = a + (SHIFT - 0.5)
-    lost = (base - a) - (SHIFT - 0.5)  # what rounding added to base
-    root = xp.power(base, a / 2 - 0.25)  # in two steps, the first of which does not overflow before the result does
-    out = _lanczos(xp, a) / xp.exp(base) * root * (1 - lost * SHIFT / base) * root
-    reflected = -math.pi / (_sin_pi(xp, a) * a * out) * xp.copysign(1.0, -x)
-    out = xp.where(a > 180, math.inf, out)
-    below = xp.where(xp.rint(a) == a, math.nan, xp.where(a > 180, 0.0, reflected))
-    return xp.where(x > 0, out, xp.where(x == 0, xp.copysign(math.inf, x), below))
+    return either(xp, x > 0, x, lambda x: _gamma_above(xp, x), lambda x: _reflected_gamma(xp, x))
+
+
+def _gamma_above(xp: Any, x: Array) -> Array:
+    base = x + (SHIFT - 0.5)
+    lost = (base - x) - (SHIFT - 0.5)  # what rounding added to base
+    root = xp.power(base, x / 2 - 0.25)  # in two steps, the first of which does not overflow before the result does
+    out = _lanczos(xp, x) / xp.exp(base) * root * (1 - lost * SHIFT / base) * root
+    return xp.where(x > 180, math.inf, out)
+
+
+def _reflected_gamma(xp: Any, x: Array) -> Array:
+    out = math.pi / (_sin_pi(xp, x) * -x * _gamma_above(xp, -x))
+    out = xp.where(xp.rint(x) == x, math.nan, xp.where(x < -180, 0.0, out))
+    return xp.where(x == 0, xp.copysign(math.inf, x), out)
+
+
+# of digamma in powers of 1 / x**2, the highest first
+PSI = tuple(-number / (2 * i + 2) for i, number in reversed(list(enumerate(BERNOULLI[:8]))))
+
+
+def _psi(xp: Any, y: Array) -> Array:
+    """The asymptotic series of digamma, for y >= 10."""
+    z = 1 / (y * y)
+    return xp.log(y) - 0.5 / y + z * horner(z, PSI)
+
+
+def _reciprocals(x: Array, power: int) -> Array:
+    """The sum of (x + k)**-power over the k below 10."""
+    out = _raised(1 / x, power)
+    for k in range(1, FROM):
+        out += _raised(1 / (x + k), power)
+    return out
+
+
+def _raised(x: Array, power: int) -> Array:
+    """``x**power`` by squaring, many times as fast as the function for any power."""
+    if power == 1:
+        return x
+    half = _raised(x, power // 2)
+    return half * half * x if power % 2 else half * half
 
 
 def _digamma(xp: Any, x: Array) -> Array:
-    below = x <= 0
-    y = xp.where(below, 1 - x, x)
-    out = xp.zeros_like(y)
-    for _ in range(FROM):
-        near = y < FROM
-        out = out - near / y
-        y = y + near
-    z = 1 / (y * y)
-    out = out + xp.log(y) - 0.5 / y
-    term = z
-    for i, number in enumerate(BERNOULLI[:8]):
-        out = out - number / (2 * (i + 1)) * term
-        term = term * z
-    pole = xp.where(xp.rint(x) == x, math.nan, x)
-    turned = xp.tan(math.pi * (pole - xp.rint(pole)))
-    out = xp.where(below, out - math.pi / turned, out)
-    return xp.where(x == 0, xp.copysign(math.inf, -x), out)
+    return either(xp, x > 0, x, lambda x: _digamma_above(xp, x), lambda x: _reflected_digamma(xp, x))
+
+
+def _digamma_above(xp: Any, x: Array) -> Array:
+    return either(xp, x < FROM, x, lambda x: _psi(xp, x + FROM) - _reciprocals(x, 1), lambda x: _psi(xp, x))
+
+
+def _reflected_digamma(xp: Any, x: Array) -> Array:
+    whole = xp.rint(x)
+    turn = xp.tan(math.pi * xp.where(whole == x, math.nan, x - whole))
+    return xp.where(x == 0, xp.copysign(math.inf, -x), _digamma_above(xp, 1 - x) - math.pi / turn)
 
 
 def _hurwitz(xp: Any, s: int, x: Array) -> Array:
     """The sum of (x + k)**-s over all k from 0, for x > 0 and s > 1."""
-    out = xp.zeros_like(x)
-    for k in range(FROM):
-        out = out + (x + k) ** -s
-    y = x + FROM
-    out = out + y ** (1 - s) / (s - 1) + 0.5 * y**-s
-    factor, term = float(s), y ** (-s - 1)
+    coefficients, factor = [], float(s)
     for i, number in enumerate(BERNOULLI):
-        out = out + number / math.factorial(2 * i + 2) * factor * term
+        coefficients.append(number / math.factorial(2 * i + 2) * factor)
         factor *= (s + 2 * i + 1) * (s + 2 * i + 2)
-        term = term / (y * y)
-    return out
+    z = 1 / (x + FROM)
+    rest = z * horner(z * z, tuple(reversed(coefficients))) + 0.5
+    return _reciprocals(x, s) + _raised(z, s) * rest + (_raised(z, s - 1) if s > 2 else z) / (s - 1)
 
 
 @in_double
 def _polygamma_forward(xp: Any, x: Array, *, n: int) -> Array:
     if n == 0:
         return _digamma(xp, x)
-    below = x < 0
-    y = xp.where(below, 1 - x, x)
-    out = (-1.0) ** (n + 1) * math.factorial(n) * _hurwitz(xp, n + 1, y)
-    reflected = (math.pi / _sin_pi(xp, x)) ** 2 - out if n == 1 else math.nan
-    return xp.where(below, reflected, out)
+    sign = (-1.0) ** (n + 1) * math.factorial(n)
+
+    def reflected(x: Array) -> Array:
+        return (math.pi / _sin_pi(xp, x)) ** 2 - _hurwitz(xp, 2, 1 - x) if n == 1 else math.nan * x
+
+    return either(xp, x >= 0, x, lambda x: sign * _hurwitz(xp, n + 1, x), reflected)
 
 
 def _polygamma_spec(x: Spec, n: int) -> Spec:

@@ -35,6 +35,24 @@ def in_double(function: Function) -> Function:
     return forward
 
 
+def either(xp: Any, condition: Array, x: Array, one: Function, other: Function) -> Array:
+    """``one(x)`` where ``condition`` holds and ``other(x)`` elsewhere; on the CPU each of its own elements alone.
+
+    On a GPU, where choosing elements would be a wait, both are computed, and need not be finite where they do not hold.
+    """
+    if not isinstance(x, np.ndarray):
+        return xp.where(condition, one(x), other(x))
+    if condition.all():
+        return one(x)
+    if not condition.any():
+        return other(x)
+    out = np.empty_like(x)
+    out[condition] = one(x[condition])
+    rest = ~condition
+    out[rest] = other(x[rest])
+    return out
+
+
 def chebyshev(x: Array, coefficients: Polynomial) -> Array:
     """The sum of Chebyshev polynomials at ``x`` in [-1, 1], the highest first, by Clenshaw's recurrence.
 
@@ -44,5 +62,8 @@ def chebyshev(x: Array, coefficients: Polynomial) -> Array:
     twice = 2 * x
     before, last = 0 * x, 0 * x
     for coefficient in coefficients[:-1]:
-        before, last = last, twice * last - before + coefficient
+        next = twice * last
+        next -= before
+        next += coefficient
+        before, last = last, next
     return x * last - before + coefficients[-1]

@@ -112,7 +112,7 @@ def _along(name: str, x: TensorLike, axis: Axis) -> tuple[Tensor, int]:
 
 
 def _sort_forward(xp: Any, x: Any, *, axis: int, descending: bool, out: Any = None) -> Any:
-    result = xp.sort(x, axis=axis, kind="stable")
+    result = xp.sort(x, axis=axis)  # equal numbers are the same in any order
     return stored(xp.flip(result, axis) if descending else result, x.dtype, out)
 
 
@@ -123,9 +123,17 @@ def _argsort_forward(xp: Any, x: Any, *, axis: int, descending: bool, out: Any =
     return stored(x.shape[axis] - 1 - xp.flip(backwards, axis), int64, out)
 
 
+def _rank_forward(xp: Any, x: Any, *, axis: int, descending: bool, out: Any = None) -> Any:
+    order = xp.moveaxis(_argsort_forward(xp, x, axis=axis, descending=descending), axis, -1)
+    size = x.shape[axis]
+    rows = order.reshape(-1, size) if x.size else order.reshape(0, size)
+    places = xp.zeros(rows.shape, int64)
+    places[xp.arange(len(rows))[:, None], rows] = xp.arange(size)
+    return stored(xp.moveaxis(places.reshape(order.shape), -1, axis), int64, out)
+
+
 def _sort_vjp(g: Tensor, x: Tensor, axis: int, descending: bool) -> Tensor:
-    order = apply(_argsort, x.detach(), axis=axis, descending=descending)
-    return take_along_axis(g, apply(_argsort, order, axis=axis, descending=False), axis)
+    return take_along_axis(g, apply(_rank, x.detach(), axis=axis, descending=descending), axis)
 
 
 _KINDS = (
@@ -150,6 +158,13 @@ _argsort = Op(
         sample(Integer((3, 8), 0, 3), axis=1, descending=True),
         sample(Given([2.0, 1.0, 2.0, 1.0]), axis=0, descending=True),
     ),
+)
+# where sorting puts each element
+_rank = Op(
+    name="rank",
+    forward=_rank_forward,
+    spec=lambda x, axis, descending: Spec(x.shape, int64),
+    samples=_argsort.samples,
 )
 
 

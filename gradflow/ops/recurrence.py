@@ -107,18 +107,36 @@ def _doubling(xp: Any, x: Any, axis: int, combine: Any) -> Any:
     return xp.moveaxis(out, 0, axis)
 
 
+WIDE = 64  # elements side by side that make a pass for each place cheaper than several over everything
+
+
+def _is_wide(total: Any) -> bool:
+    return isinstance(total, np.ndarray) and len(total) > 0 and total[0].size >= WIDE
+
+
+def _one_by_one(factor: Any, total: Any) -> Any:
+    for i in range(1, len(total)):
+        total[i] += factor[i] * total[i - 1]
+    return total
+
+
+def _ever_further(factor: Any, total: Any) -> Any:
+    """Places combined with ever further ones, as many passes as their number has bits."""
+    step = 1
+    while step < len(total):
+        total[step:] += factor[step:] * total[:-step].copy()
+        factor[step:] *= factor[:-step].copy()
+        step *= 2
+    return total
+
+
 def _recurrence_forward(xp: Any, a: Any, b: Any, *, axis: int, reverse: bool, out: Any = None) -> Any:
     dtype = float_dtype(a.dtype, b.dtype)
     wide = accumulator(dtype)
     factor, total = (xp.moveaxis(each.astype(wide), axis, 0) for each in (a, b))
     if reverse:
         factor, total = xp.flip(factor, 0), xp.flip(total, 0)
-    factor, total = factor.copy(), total.copy()
-    step = 1
-    while step < len(total):
-        total[step:] += factor[step:] * total[:-step].copy()
-        factor[step:] *= factor[:-step].copy()
-        step *= 2
+    total = _one_by_one(factor, total.copy()) if _is_wide(total) else _ever_further(factor.copy(), total.copy())
     total = xp.flip(total, 0) if reverse else total
     return stored(xp.moveaxis(total, 0, axis), dtype, out)
 
@@ -148,6 +166,7 @@ _recurrence: Op = Op(
         sample(Real((3, 4)), Real((3, 4)), axis=1, reverse=True),
         sample(Real((2, 5, 2)), Real((2, 5, 2)), axis=1, reverse=False),
         sample(Real((2, 0)), Real((2, 0)), axis=1, reverse=True),
+        sample(Real((4, 80)), Real((4, 80)), axis=0, reverse=True),
     ),
 )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError
 from gradflow.op import Op
@@ -23,7 +25,8 @@ from gradflow.samples import Real, sample
 from gradflow.shapes import broadcast
 from gradflow.tensor import Tensor, TensorLike
 
-BLOCK = 64  # rows that are solved at once; all else is matrix products
+ROWS = 8  # unknowns that are found one by one
+BLOCK = 64  # those that are found at once; all else is matrix products
 
 
 def solve_triangular(
@@ -50,9 +53,24 @@ def solve_triangular(
     return with_columns(solved, a, b)
 
 
+def _by_rows(a: Any, b: Any, lower: bool) -> Any:
+    """One unknown after the other, for all of a stack at once."""
+    size = a.shape[-1]
+    x = b.copy()
+    if not a.diagonal(axis1=-2, axis2=-1).all():
+        raise np.linalg.LinAlgError
+    for i in range(size) if lower else reversed(range(size)):
+        rest = slice(i + 1, None) if lower else slice(i)
+        x[..., i, :] /= a[..., i, i, None]
+        x[..., rest, :] -= a[..., rest, i, None] * x[..., i, None, :]
+    return x
+
+
 def _substituted(xp: Any, a: Any, b: Any, lower: bool) -> Any:
     """Halves first: the unknowns that depend on no other, then with them the others."""
     size = a.shape[-1]
+    if size <= ROWS and isinstance(a, np.ndarray):
+        return _by_rows(a, b, lower)
     if size <= BLOCK:
         return xp.linalg.solve(a, b)
     half = size // 2

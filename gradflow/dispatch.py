@@ -25,7 +25,7 @@ class Observer:
     """Something that is told of every call that passes the door."""
 
     def begins(self, op: Op, inputs: tuple[Any, ...], into: Tensor | None) -> None:
-        """``op`` is about to run on ``inputs``; its result may land in ``into``. ``saw`` does not follow if it fails."""
+        """``op`` is about to run on ``inputs``; its result may land in ``into``. ``saw`` follows unless it fails."""
 
     def saw(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], out: Tensor | None) -> None:
         """``op`` was applied to ``inputs`` (tensors, Python numbers, None) and made ``out``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -13,7 +14,8 @@ from gradflow.dlpack import from_dlpack
 from gradflow.dtypes import DType, DTypeLike
 from gradflow.errors import ArgumentError, ShapeError
 from gradflow.linalg import matrix_transpose
-from gradflow.ops import cast, create, join, order, product, ranges, reduce, scan, shape
+from gradflow.ops import arithmetic, cast, conjugate, create, join, order, product, ranges, reduce, rounding, scan
+from gradflow.ops import shape as shapes
 from gradflow.ops.recurrence import cumprod
 from gradflow.shapes import normalize_axis
 from gradflow.tensor import Tensor, TensorLike
@@ -21,7 +23,7 @@ from gradflow.tensor import Tensor, TensorLike
 __all__ = [
     "astype", "can_cast", "cumulative_prod", "cumulative_sum", "empty", "empty_like", "expand_dims", "finfo",
     "from_dlpack", "full", "full_like", "iinfo", "isdtype", "linspace", "argsort", "matrix_transpose", "newaxis",
-    "prod", "reshape", "result_type", "sort", "sum", "unstack",
+    "prod", "reshape", "result_type", "round", "sort", "sum", "unstack",
 ]  # fmt: skip
 
 Axes = SupportsIndex | Sequence[SupportsIndex] | None
@@ -109,12 +111,16 @@ def empty_like(x: Tensor, /, *, dtype: DTypeLike = None, device: Place = None) -
 
 
 def full(shape: Shape, fill_value: Any, *, dtype: DTypeLike = None, device: Place = None) -> Tensor:
-    """A tensor of ``shape`` filled with ``fill_value``."""
+    """A tensor of ``shape`` filled with ``fill_value``, a number or a scalar tensor."""
+    if isinstance(fill_value, Tensor):
+        return create.asarray(shapes.broadcast_to(fill_value, shape), dtype=dtype, device=device, copy=True)
     return create.full(shape, fill_value, dtype=dtype, device=device)
 
 
 def full_like(x: Tensor, /, fill_value: Any, *, dtype: DTypeLike = None, device: Place = None) -> Tensor:
-    """A tensor like ``x`` filled with ``fill_value``."""
+    """A tensor like ``x`` filled with ``fill_value``, a number or a scalar tensor."""
+    if isinstance(fill_value, Tensor):
+        return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x.device)
     return create.full_like(x, fill_value, dtype=dtype, device=device)
 
 
@@ -137,7 +143,7 @@ def linspace(
 
 def expand_dims(x: Tensor, /, *, axis: Any = 0) -> Tensor:
     """``x`` with a dimension of size 1 at ``axis``."""
-    return shape.expand_dims(x, axis)
+    return shapes.expand_dims(x, axis)
 
 
 def reshape(x: Tensor, /, shape: Any, *, copy: bool | None = None) -> Tensor:
@@ -157,7 +163,7 @@ def unstack(x: Tensor, /, *, axis: SupportsIndex = 0) -> tuple[Tensor, ...]:
     """The parts of ``x`` along ``axis``, without it. Raises ShapeError for a scalar."""
     if not x.ndim:
         raise ShapeError("unstack: a scalar has no axis to take apart")
-    return tuple(shape.moveaxis(x, normalize_axis("unstack", axis, x.ndim), 0))
+    return tuple(shapes.moveaxis(x, normalize_axis("unstack", axis, x.ndim), 0))
 
 
 def sort(x: Tensor, /, *, axis: SupportsIndex = -1, descending: bool = False, stable: bool = True) -> Tensor:
@@ -180,6 +186,13 @@ def prod(x: Tensor, /, *, axis: Axes = None, dtype: DTypeLike = None, keepdims: 
     return product.prod(_in(x, dtype), axis, keepdims=keepdims)
 
 
+def round(x: Tensor, /) -> Tensor:
+    """The nearest whole number, the even one of two; of both parts of a complex number."""
+    if x.dtype.kind != "c":
+        return rounding.round(x)
+    return conjugate.complex(rounding.round(x.real), rounding.round(x.imag))
+
+
 def cumulative_sum(
     x: TensorLike, /, *, axis: SupportsIndex | None = None, dtype: DTypeLike = None, include_initial: bool = False
 ) -> Tensor:
@@ -191,7 +204,7 @@ def cumulative_prod(
     x: TensorLike, /, *, axis: SupportsIndex | None = None, dtype: DTypeLike = None, include_initial: bool = False
 ) -> Tensor:
     """The products of the first 1, 2, ... elements along ``axis``, after a 1 if ``include_initial``."""
-    return _cumulative("cumulative_prod", cumprod, 1, x, axis, dtype, include_initial)
+    return _cumulative("cumulative_prod", _products, 1, x, axis, dtype, include_initial)
 
 
 def _cumulative(name: str, scanned: Any, initial: int, x: Any, axis: Any, dtype: Any, include_initial: bool) -> Tensor:
@@ -208,6 +221,13 @@ def _cumulative(name: str, scanned: Any, initial: int, x: Any, axis: Any, dtype:
         return result
     sizes = (*given.shape[:along], 1, *given.shape[along + 1 :])
     return join.concat([create.full(sizes, initial, dtype=result.dtype, device=result.device), result], along)
+
+
+def _products(x: Tensor, axis: int) -> Tensor:
+    """``cumprod``, and of complex numbers one product after the other."""
+    if x.dtype.kind != "c" or not x.shape[axis]:
+        return x if x.dtype.kind == "c" else cumprod(x, axis)
+    return join.stack([*accumulate(unstack(x, axis=axis), arithmetic.multiply)], axis)
 
 
 def _in(x: Tensor, dtype: DTypeLike) -> Tensor:

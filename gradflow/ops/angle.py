@@ -11,6 +11,7 @@ from gradflow.dispatch import apply
 from gradflow.op import Op
 from gradflow.ops.arithmetic import where
 from gradflow.ops.blockwise import blockwise, real
+from gradflow.ops.conjugate import conjugated
 from gradflow.ops.elementwise import abs, function, sqrt
 from gradflow.ops.polynomial import horner
 from gradflow.ops.trigonometric import cos
@@ -19,9 +20,19 @@ from gradflow.tensor import Tensor, TensorLike
 
 DEGREE = math.pi / 180
 
-_arcsinh = function(np.arcsinh, lambda g, x: g / sqrt(x * x + 1), "1 / sqrt(x**2 + 1)", unary())
-_arccosh = function(np.arccosh, lambda g, x: g / sqrt(x * x - 1), "1 / sqrt(x**2 - 1)", unary(1.2, 3.0))
-_arctanh = function(np.arctanh, lambda g, x: g / (1 - x * x), "1 / (1 - x**2)", unary(-0.8, 0.8))
+_arcsinh = function(
+    np.arcsinh, lambda g, x: g / conjugated(sqrt(x * x + 1)), "1 / sqrt(x**2 + 1)", unary(), complex=True
+)
+_arccosh = function(
+    np.arccosh,
+    lambda g, x: g / conjugated(sqrt(x - 1) * sqrt(x + 1)),  # of one product of both the root is not the right one
+    "1 / (sqrt(x - 1) * sqrt(x + 1))",
+    unary(1.2, 3.0),
+    complex=True,
+)
+_arctanh = function(
+    np.arctanh, lambda g, x: g / conjugated(1 - x * x), "1 / (1 - x**2)", unary(-0.8, 0.8), complex=True
+)
 _deg2rad = function(np.deg2rad, lambda g: g * DEGREE, "pi / 180", unary(-180, 180), f"x * {DEGREE}")
 _rad2deg = function(np.rad2deg, lambda g: g / DEGREE, "180 / pi", unary(), f"x * {180 / math.pi}")
 

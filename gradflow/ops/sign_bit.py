@@ -37,6 +37,7 @@ _positive = Op(
     partials=("1",),
     scalar="x",
     samples=unary(),
+    complex=True,
 )
 
 

@@ -150,7 +150,7 @@ def conv(options: argparse.Namespace) -> int:
         sys.exit("PyTorch is not installed, beside which layers are timed; pip install torch")
     if warning := busy_warning():
         print(warning)
-    show(compare(options.rounds, options.seconds))
+    show(compare(options.rounds, options.seconds, options.one_thread))
     return 0
 
 
@@ -256,6 +256,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("conv", help="typical convolution layers, beside PyTorch")
     command.add_argument("--rounds", type=int, default=5, help="turns of each library; default: 5")
     command.add_argument("--seconds", type=float, default=0.5, help="length of a turn; default: 0.5")
+    command.add_argument("--one-thread", action="store_true", help="each library on one thread")
     command.set_defaults(run=conv)
 
     command = commands.add_parser("kernels", help="registers, occupancy, bytes of every CUDA kernel, without a GPU")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.child import reply_of, replying, start, stop
+from bench.floor import ONE_THREAD
 from bench.table import Table, duration
 
 PAUSE = 0.1  # seconds between libraries: their threads spin for a while after their work
@@ -113,9 +114,10 @@ def _median(call: Callable[[], Any], seconds: float) -> float:
     return statistics.median(taken)
 
 
-def compare(rounds: int, seconds: float, layers: Sequence[Layer] = LAYERS) -> Table:
+def compare(rounds: int, seconds: float, one_thread: bool = False, layers: Sequence[Layer] = LAYERS) -> Table:
     """Every layer in both libraries, in turn, ``rounds`` times for ``seconds``: medians, and the median of ratios."""
-    running = [start("bench.conv", library, environment={}) for library in LIBRARIES]
+    environment = ONE_THREAD if one_thread else {}
+    running = [start("bench.conv", library, environment=environment) for library in LIBRARIES]
     try:
         for process in running:
             reply_of(process)
@@ -124,9 +126,8 @@ def compare(rounds: int, seconds: float, layers: Sequence[Layer] = LAYERS) -> Ta
         for process in running:
             stop(process)
     header = ["layer", "gradflow, forward", "PyTorch", "ratio", "with backward", "PyTorch", "ratio"]
-    notes = [
-        "float32, all cores; backward is the gradient of images and kernels; ratios are of times in the same round"
-    ]
+    threads = "one thread" if one_thread else "all cores"
+    notes = [f"float32, {threads}; backward is of images and kernels; ratios are of times in the same round"]
     return Table("convolution layers", header, rows, notes)
 
 

@@ -29,7 +29,8 @@ def images():
     return nn.Sequential(
         nn.Conv2d(2, 4, 3, padding="same"), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.GroupNorm(2, 4), nn.SiLU(),
-        nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(4, 6, 1, stride=2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.RMSNorm(6), nn.Linear(6, 3),
+        nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(4, 6, 1, stride=2),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.RMSNorm(6), nn.Linear(6, 3),
     )  # fmt: skip
 
 

@@ -132,6 +132,21 @@ class Optimizer:
         """
         load_state(self, saved)
 
+    def __getstate__(self) -> dict[str, Any]:  # of copies and pickles: they get an arena of their own
+        rest = {name: value for name, value in vars(self).items() if name not in ("param_groups", "found_inf")}
+        return {
+            "rest": rest,
+            "parameters": [group["params"] for group in self.param_groups],
+            "saved": self.state_dict(),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state["rest"])
+        self.found_inf, self.param_groups = {}, []
+        for parameters, options in zip(state["parameters"], state["saved"]["param_groups"], strict=True):
+            self.add_param_group({**options, "params": parameters})
+        self.load_state_dict(state["saved"])
+
     def __repr__(self) -> str:
         lines = [
             ", ".join(f"{name}={value}" for name, value in group.items() if name != "params")

@@ -161,18 +161,21 @@ if _TYPE_CHECKING:
     )
     from gradflow.ops.einsum import einsum
     from gradflow.ops.exponential import cbrt, exp2, float_power, logaddexp, logaddexp2
+    from gradflow.ops.floor_division import remainder as mod
     from gradflow.ops.gelu import gelu
     from gradflow.ops.generator import manual_seed
-    from gradflow.ops.grid import indices, meshgrid, tri, vander
+    from gradflow.ops.grid import indices, meshgrid, ravel_multi_index, tri, unravel_index, vander
     from gradflow.ops.histogram import bincount, digitize, histogram
     from gradflow.ops.join import concat, split, stack
     from gradflow.ops.matrix_product import cross, kron, matrix_transpose
     from gradflow.ops.missing import nan_to_num, nanmax, nanmean, nanmin, nanprod, nanstd, nansum, nanvar
+    from gradflow.ops.missing_order import nanmedian, nanpercentile, nanquantile
     from gradflow.ops.order import argpartition, argsort, partition, searchsorted, sort, topk
     from gradflow.ops.order_statistics import average, median, percentile, ptp, quantile
     from gradflow.ops.ranges import arange, eye, linspace
     from gradflow.ops.recurrence import cummax, cummin, cumprod, logcumsumexp
     from gradflow.ops.rounding import rint, trunc
+    from gradflow.ops.rounding import trunc as fix
     from gradflow.ops.selection import choose, piecewise, select
     from gradflow.ops.sign_bit import (
         copysign,
@@ -293,6 +296,7 @@ __all__ = [
     "expm1",
     "eye",
     "fft",
+    "fix",
     "flatnonzero",
     "flatten",
     "flip",
@@ -375,14 +379,18 @@ __all__ = [
     "meshgrid",
     "min",
     "minimum",
+    "mod",
     "moveaxis",
     "multiply",
     "nan",
     "nan_to_num",
     "nanmax",
     "nanmean",
+    "nanmedian",
     "nanmin",
+    "nanpercentile",
     "nanprod",
+    "nanquantile",
     "nanstd",
     "nansum",
     "nanvar",
@@ -416,6 +424,7 @@ __all__ = [
     "rad2deg",
     "random",
     "ravel",
+    "ravel_multi_index",
     "real",
     "reciprocal",
     "relu",
@@ -481,6 +490,7 @@ __all__ = [
     "unique_counts",
     "unique_inverse",
     "unique_values",
+    "unravel_index",
     "use_deterministic_algorithms",
     "value_and_grad",
     "vander",
@@ -508,6 +518,7 @@ _LATER = {
     "argpartition": "gradflow.ops.order:argpartition",
     "argsort": "gradflow.ops.order:argsort",
     "argwhere": "gradflow.ops.distinct:argwhere",
+    "array_api": "gradflow.array_api",
     "array_equal": "gradflow.ops.closeness:array_equal",
     "array_split": "gradflow.ops.assembly:array_split",
     "atleast_1d": "gradflow.ops.assembly:atleast_1d",
@@ -544,9 +555,7 @@ _LATER = {
     "explain": "gradflow.explanation:explain",
     "eye": "gradflow.ops.ranges:eye",
     "fft": "gradflow.fft",
-    "array_api": "gradflow.array_api",
-    "from_dlpack": "gradflow.dlpack:from_dlpack",
-    "numpy": "gradflow.numpy",
+    "fix": "gradflow.ops.rounding:trunc",
     "flatnonzero": "gradflow.ops.distinct:flatnonzero",
     "fliplr": "gradflow.ops.assembly:fliplr",
     "flipud": "gradflow.ops.assembly:flipud",
@@ -554,6 +563,7 @@ _LATER = {
     "fmax": "gradflow.ops.sign_bit:fmax",
     "fmin": "gradflow.ops.sign_bit:fmin",
     "fmod": "gradflow.ops.sign_bit:fmod",
+    "from_dlpack": "gradflow.dlpack:from_dlpack",
     "gelu": "gradflow.ops.gelu:gelu",
     "get_num_threads": "gradflow.backend.native.threads:get_num_threads",
     "grad": "gradflow.transforms.reverse:grad",
@@ -583,17 +593,22 @@ _LATER = {
     "matrix_transpose": "gradflow.ops.matrix_product:matrix_transpose",
     "median": "gradflow.ops.order_statistics:median",
     "meshgrid": "gradflow.ops.grid:meshgrid",
+    "mod": "gradflow.ops.floor_division:remainder",
     "nan_to_num": "gradflow.ops.missing:nan_to_num",
     "nanmax": "gradflow.ops.missing:nanmax",
     "nanmean": "gradflow.ops.missing:nanmean",
+    "nanmedian": "gradflow.ops.missing_order:nanmedian",
     "nanmin": "gradflow.ops.missing:nanmin",
+    "nanpercentile": "gradflow.ops.missing_order:nanpercentile",
     "nanprod": "gradflow.ops.missing:nanprod",
+    "nanquantile": "gradflow.ops.missing_order:nanquantile",
     "nanstd": "gradflow.ops.missing:nanstd",
     "nansum": "gradflow.ops.missing:nansum",
     "nanvar": "gradflow.ops.missing:nanvar",
     "nextafter": "gradflow.ops.sign_bit:nextafter",
     "nn": "gradflow.nn",
     "nonzero": "gradflow.ops.distinct:nonzero",
+    "numpy": "gradflow.numpy",
     "optim": "gradflow.optim",
     "partition": "gradflow.ops.order:partition",
     "percentile": "gradflow.ops.order_statistics:percentile",
@@ -605,6 +620,7 @@ _LATER = {
     "quantile": "gradflow.ops.order_statistics:quantile",
     "rad2deg": "gradflow.ops.angle:rad2deg",
     "random": "gradflow.ops.random",
+    "ravel_multi_index": "gradflow.ops.grid:ravel_multi_index",
     "rint": "gradflow.ops.rounding:rint",
     "rot90": "gradflow.ops.assembly:rot90",
     "searchsorted": "gradflow.ops.order:searchsorted",
@@ -631,6 +647,7 @@ _LATER = {
     "unique_counts": "gradflow.ops.distinct:unique_counts",
     "unique_inverse": "gradflow.ops.distinct:unique_inverse",
     "unique_values": "gradflow.ops.distinct:unique_values",
+    "unravel_index": "gradflow.ops.grid:unravel_index",
     "value_and_grad": "gradflow.transforms.reverse:value_and_grad",
     "vander": "gradflow.ops.grid:vander",
     "vdot": "gradflow.ops.vector_product:vdot",

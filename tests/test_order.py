@@ -113,6 +113,22 @@ def test_percentiles_and_medians_are_numpys_and_nan_where_there_is_one(rng):
     np.testing.assert_array_equal(gradient_of(gf.median, np.array([5.0, 1.0, 3.0, 4.0])), [0, 0, 0.5, 0.5])
 
 
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_quantiles_past_nan_are_numpys_and_have_gradients(axis, rng):
+    x = distinct(rng, (4, 6))
+    x[[0, 1, 1, 3], [0, 2, 3, 5]] = np.nan
+    for q in (0.3, [0.0, 0.5, 1.0]):
+        for keepdims in (False, True):
+            found = gf.nanquantile(gf.tensor(x), q, axis, keepdims=keepdims).data
+            np.testing.assert_allclose(found, np.nanquantile(x, q, axis, keepdims=keepdims), rtol=1e-13)
+    np.testing.assert_allclose(gf.nanmedian(gf.tensor(x), axis).data, np.nanmedian(x, axis))
+    np.testing.assert_allclose(gf.nanpercentile(gf.tensor(x), 20, axis).data, np.nanpercentile(x, 20, axis))
+    whole = gf.tensor(distinct(rng, (4, 6)))
+    hole = gf.tensor(np.where(np.isnan(x), np.nan, 0.0))
+    gradcheck(lambda y: gf.nanquantile(y + hole, [0.2, 0.6], axis) ** 2, whole)
+    assert np.isnan(gf.nanmedian(gf.tensor([np.nan])).data)
+
+
 def test_the_dtype_of_a_quantile_is_that_of_the_elements():
     assert gf.median(gf.tensor([1.0, 2.0])).dtype == gf.float32
     assert gf.median(gf.tensor(np.ones(2, "float16"))).dtype == gf.float16
@@ -203,3 +219,11 @@ def test_a_long_scan_is_exact_in_float32(rng):
 def test_a_mistake_is_explained(attempt, error, says):
     with pytest.raises(error, match=says):
         attempt()
+
+
+def test_what_numpy_has_as_a_method_is_one():
+    x = gf.tensor(np.array([[2.0, 0.0], [1.0, 3.0]]))
+    np.testing.assert_array_equal(x.argsort().data, [[1, 0], [0, 1]])
+    np.testing.assert_array_equal(x.cumprod(0).data, [[2, 0], [2, 0]])
+    np.testing.assert_array_equal(x.nonzero()[1].data, [0, 0, 1])
+    assert x.trace().item() == 5

@@ -51,6 +51,7 @@ CALLS = {
     "triu_indices": [(3,), (3, 1, 4), (2, -1)],
     "tril_indices": [(3,), (3, 1, 4), (2, -1)],
     "diag_indices": [(3,), (2, 3)],
+    "unravel_index": [(np.array([[5, 0], [23, 7]]), (2, 3, 4)), (np.array(3), (5,))],
     "indices": [((2, 3),), ((4,),)],
     "meshgrid": [(ROW, OTHER), (ROW,), (ROW, OTHER, OTHER), (ROW, np.array(2.0))],
     "tri": [(3,), (2, 4, 1), (4, 2, -1)],
@@ -121,6 +122,11 @@ def test_gradients_are_those_of_finite_differences(function):
     gradcheck(function, T(ROW))
 
 
+def test_indices_along_dimensions_are_made_one_as_numpy_does():
+    index = (np.array([[1], [0]]), np.array([2, 0, 1]))
+    assert_same(gf.ravel_multi_index(tuple(map(T, index)), (2, 3)), np.ravel_multi_index(index, (2, 3)))
+
+
 def test_the_array_apis_unique_functions_take_every_nan_for_itself():
     x = np.array([[3.0, np.nan], [np.nan, 3.0]])
     found = gf.unique_all(T(x))
@@ -189,6 +195,8 @@ def test_what_depends_on_values_is_read_on_a_gpu_and_comes_back_to_it(cuda):
         (lambda: gf.bincount(np.array([1]), ROW), ShapeError, "bincount: weights are"),
         (lambda: gf.digitize(ROW, ROW), ArgumentError, "digitize: bins must ascend or descend"),
         (lambda: gf.histogram(ROW, -1), ArgumentError, "histogram: .*bins.* must be positive"),
+        (lambda: gf.unravel_index(np.array([6]), (2, 3)), IndexOutOfRange, "ravel_multi_index: .*6"),
+        (lambda: gf.ravel_multi_index((1,), (2, 3)), ShapeError, "ravel_multi_index: 1 indices for 2 dimensions"),
         (lambda: gf.nonzero(1.0), ShapeError, "nonzero: a scalar has no indices"),
         (lambda: gf.meshgrid(A), ShapeError, r"meshgrid: takes vectors, got shape \(2, 3, 4\)"),
         (lambda: gf.meshgrid(ROW, indexing="ji"), ArgumentError, "meshgrid: indexing is 'ji'"),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import SupportsIndex
 
-from gradflow.device import Device
+from gradflow.device import CPU, Device
+from gradflow.dispatch import apply
 from gradflow.dtypes import DTypeLike
 from gradflow.errors import ArgumentError, ShapeError
 from gradflow.ops.arithmetic import power
 from gradflow.ops.create import asarray, ones
 from gradflow.ops.diagonal import tril
+from gradflow.ops.floor_division import floor_divide, remainder
+from gradflow.ops.gather import _ravel_multi_index
 from gradflow.ops.join import stack
+from gradflow.ops.path import index_array
 from gradflow.ops.ranges import arange
 from gradflow.ops.rearrange import flip
 from gradflow.ops.shape import broadcast_to, reshape
@@ -59,6 +64,41 @@ def indices(dimensions: Sequence[SupportsIndex], *, device: str | Device | None 
     """
     lines = [arange(size, device=device) for size in as_shape("indices", dimensions)]
     return stack(meshgrid(*lines, indexing="ij"))
+
+
+def unravel_index(indices: TensorLike, shape: SupportsIndex | Sequence[SupportsIndex]) -> tuple[Tensor, ...]:
+    """For each index into a flattened array of ``shape`` its index along every dimension, as int64.
+
+    Negative ones count from the end. Raises IndexOutOfRange for one past the end, DTypeError unless they are integers.
+
+    >>> import gradflow as gf
+    >>> gf.unravel_index(gf.tensor([5, 0]), (2, 3))
+    (tensor([1, 0]), tensor([2, 0]))
+    """
+    sizes = as_shape("unravel_index", shape)
+    rest = ravel_multi_index((indices,), math.prod(sizes))
+    places: list[Tensor] = []
+    for size in reversed(sizes):
+        places.append(remainder(rest, size))
+        rest = floor_divide(rest, size)
+    return tuple(reversed(places))
+
+
+def ravel_multi_index(multi_index: Sequence[TensorLike], dims: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
+    """The index into the flattened array with sizes ``dims`` of indices along every dimension, which broadcast.
+
+    Negative ones count from the end. Raises IndexOutOfRange for one past the end, ShapeError unless there are as many
+    indices as dimensions.
+
+    >>> import gradflow as gf
+    >>> gf.ravel_multi_index((gf.tensor([1, 0]), gf.tensor([2, 0])), (2, 3))
+    tensor([5, 0])
+    """
+    sizes = as_shape("ravel_multi_index", dims)
+    given = [index_array("ravel_multi_index", each, CPU) for each in multi_index]
+    if len(given) != len(sizes) or not given:
+        raise ShapeError(f"ravel_multi_index: {len(given)} indices for {len(sizes)} dimensions, {sizes}")
+    return apply(_ravel_multi_index, *given, name="ravel_multi_index", axes=tuple(range(len(sizes))), sizes=sizes)
 
 
 def tri(

@@ -85,7 +85,10 @@ def histogram(
         raise DTypeError(f"histogram: not defined for {given.dtype}; convert with .to('float32')")
     array = given.detach()._read("histogram")
     shares = None if weights is None else asarray(weights).detach()._read("histogram")
-    edges = bins.detach()._read("histogram") if isinstance(bins, Tensor) else bins
+    edges = bins if isinstance(bins, str) else asarray(bins).detach()._read("histogram")
+    if np.asarray(edges).dtype.kind in "bc":
+        raise DTypeError(f"histogram: bins are a number or edges, not {bins!r}")
+    edges = int(edges) if np.ndim(edges) == 0 and not isinstance(edges, str) else edges
     try:
         counts, limits = np.histogram(array, edges, range, bool(density), shares)
     except (ValueError, TypeError) as error:

@@ -217,6 +217,30 @@ class Methods:
         """The dimensions reversed, or in the order of ``axes``, given as a tuple or one by one."""
         return shape.transpose(self, (axes[0] if isinstance(axes[0], (tuple, list)) else axes) if axes else None)
 
+    def argsort(self, axis: int | None = -1, *, descending: bool = False) -> Tensor:
+        """The indices, int64, of the elements along ``axis`` in ascending order: see ``gf.argsort``."""
+        from gradflow.ops.order import argsort
+
+        return argsort(self, axis, descending=descending)
+
+    def cumprod(self, axis: int | None = None) -> Tensor:
+        """The products of the elements up to each one along ``axis``: see ``gf.cumprod``."""
+        from gradflow.ops.recurrence import cumprod
+
+        return cumprod(self, axis)
+
+    def nonzero(self) -> tuple[Tensor, ...]:
+        """The indices, int64, of the elements that are not 0, a vector for each dimension: see ``gf.nonzero``."""
+        from gradflow.ops.distinct import nonzero
+
+        return nonzero(self)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+        """The sum of the ``offset``-th diagonal of the matrices in two dimensions: see ``gf.trace``."""
+        from gradflow.ops.vector_product import trace
+
+        return trace(self, offset, axis1, axis2)
+
     @property
     def mT(self) -> Tensor:
         """The transpose of each matrix: the last two dimensions exchanged."""

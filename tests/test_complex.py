@@ -275,3 +275,63 @@ def test_norms_and_deviations_of_complex_numbers_are_real():
 def test_decompositions_refuse_complex_matrices_in_words():
     with pytest.raises(DTypeError, match="eigh: not defined for complex128"):
         gf.linalg.eigh(operands_like((3, 3)))
+
+
+OPTIMIZERS = [("SGD", {"momentum": 0.9}), ("Adam", {}), ("AdamW", {"weight_decay": 0.1}), ("RMSprop", {})]
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIMIZERS, ids=[name for name, _ in OPTIMIZERS])
+def test_an_optimizer_updates_complex_parameters_as_pytorchs_does(name, options, torch):
+    start = operands_like((2, 3)).numpy()
+    ours, theirs = gf.tensor(start.copy(), requires_grad=True), torch.tensor(start, requires_grad=True)
+    other = gf.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = getattr(gf.optim, name)([ours, other], lr=0.05, **options)
+    expected = getattr(torch.optim, name)([theirs], lr=0.05, **options)
+    for step in range(5):
+        optimizer.zero_grad()
+        expected.zero_grad()
+        (gf.abs(ours - 1j) ** 3).sum().backward()
+        (torch.abs(theirs - 1j) ** 3).sum().backward()
+        if step == 2:  # saved and loaded on the way
+            optimizer.load_state_dict(optimizer.state_dict())
+        optimizer.step()
+        expected.step()
+    np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-9)
+    assert other.tolist() == [1, 2]
+
+
+def test_gradients_of_complex_parameters_are_clipped_by_their_size():
+    for settled in (False, True):
+        z = gf.tensor([3 + 4j], requires_grad=True)
+        if settled:
+            gf.optim.SGD([z], lr=1.0)
+        (gf.abs(z) ** 2).sum().backward()
+        assert gf.optim.clip_grad_norm_([z], 1.0).item() == 10
+        np.testing.assert_allclose(z.grad.numpy(), [0.6 + 0.8j], rtol=1e-5)
+
+
+def test_a_compiled_step_that_updates_complex_parameters_is_the_step():
+    ends = []
+    for compiled in (False, True):
+        z = gf.tensor([1 + 2j, -3j, 2.0], requires_grad=True)
+        optimizer = gf.optim.Adam([z], lr=0.1)
+
+        def step(target, z=z, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = (gf.abs(gf.fft.fft(z) - target) ** 2).sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = gf.compile(step) if compiled else step
+        losses = [run(gf.tensor([1j, 0, 1.0])).item() for _ in range(8)]
+        assert losses[-1] < losses[0]
+        ends.append(z.detach().numpy())
+    np.testing.assert_allclose(*ends, rtol=1e-5)
+
+
+def test_an_explanation_of_complex_numbers_claims_no_products_that_are_not():
+    z = gf.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    text = str(gf.explain((gf.abs(gf.exp(z)) ** 2).sum()))
+    assert "vjp[exp]" in text
+    assert "dloss/dv1 * dv1/dz" not in text

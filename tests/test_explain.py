@@ -195,7 +195,7 @@ def test_every_op_can_be_explained(op, sample):
     if out.size > 16:
         return
     weights = np.linspace(-1.0, 2.0, out.size).reshape(out.shape)
-    loss = (out * weights).sum()
+    loss = (out * weights).sum().real
     leaves = {f"x{i}": x for i, x in enumerate(inputs) if getattr(x, "requires_grad", False)}
     reached = gradients(loss, list(leaves.values()), retain_graph=True)
     known = {name: x for (name, x), g in zip(leaves.items(), reached, strict=True) if g is not None}

@@ -24,8 +24,13 @@ def on_host(x: Tensor) -> Array:
 
 
 def has_partials(node: Node, positions: Sequence[int]) -> bool:
-    """Whether the op is elementwise: it declares local derivatives for the inputs at ``positions``."""
+    """Whether the op is elementwise: it declares local derivatives for the inputs at ``positions``.
+
+    Of complex numbers the chain rule takes the conjugates of these, which the words do not say; so there are none.
+    """
     partials = node.op.partials
+    if any(getattr(spec.dtype, "kind", "") == "c" for spec in node.specs):
+        return False
     return all(i < len(partials) and partials[i] for i in positions)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from gradflow.dtypes import real_of
 from gradflow.errors import ArgumentError, DTypeError, GradientError
 from gradflow.mode import recording
 from gradflow.ops.create import zeros, zeros_like
@@ -110,7 +111,9 @@ def runs(parameters: Iterable[Tensor]) -> list[Run]:
 def _run(neighbours: list[Tensor]) -> Run:
     first, last = slot_of(neighbours[0]), slot_of(neighbours[-1])
     part = slice(first.start, last.stop)
-    return Run(first.arena, neighbours, Tensor(first.arena.values.data[part]), Tensor(first.arena.gradients.data[part]))
+    values, gradients = (each.data[part] for each in (first.arena.values, first.arena.gradients))
+    reals = real_of(values.dtype)  # complex numbers are updated as pairs of real ones, as in PyTorch
+    return Run(first.arena, neighbours, Tensor(values.view(reals)), Tensor(gradients.view(reals)))
 
 
 def gather(p: Tensor) -> None:
@@ -128,15 +131,16 @@ def gather(p: Tensor) -> None:
 
 
 def flat_gradients(parameters: Iterable[Tensor] | Tensor) -> list[Tensor]:
-    """All gradients: those that are neighbours in an arena as one tensor, the others one by one."""
+    """All gradients, real numbers: neighbours in an arena as one tensor, the others one by one, or by their parts."""
     given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     present = [p for p in given if p.grad is not None]
     settled = [p for p in present if isinstance(p.grad_slot, Slot)]
     for p in settled:
         slot_of(p)  # raises if it has been moved
         gather(p)
-    elsewhere = [p.grad.detach() for p in present if p.grad is not None and not isinstance(p.grad_slot, Slot)]
-    return [*(run.gradients for run in runs(settled)), *elsewhere]
+    elsewhere = [p.grad.data for p in present if p.grad is not None and not isinstance(p.grad_slot, Slot)]
+    parts = [part for x in elsewhere for part in ((x.real, x.imag) if x.dtype.kind == "c" else (x,))]
+    return [*(run.gradients for run in runs(settled)), *map(Tensor, parts)]
 
 
 def check_parameters(parameters: Iterable[Tensor]) -> list[Tensor]:

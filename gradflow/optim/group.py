@@ -39,13 +39,14 @@ class Segment:
     def _piece(self, run: Run, origin: int) -> Segment:
         first, last = slot_of(run.parameters[0]), slot_of(run.parameters[-1])
         part = slice(first.start - origin, last.stop - origin)
-        state = {name: Tensor(each.data[part]) for name, each in self.state.items()}
+        dtype = run.parameters[0].dtype
+        state = {name: Tensor(each.data.view(dtype)[part].view(each.dtype)) for name, each in self.state.items()}
         return Segment(run, Tensor(copied(self.step.data)), state)
 
     def of(self, p: Tensor, name: str) -> Tensor:
         """The part of the state ``name`` that belongs to ``p``, in its shape; not a copy."""
         start = slot_of(p).start - slot_of(self.run.parameters[0]).start
-        return Tensor(self.state[name].data[start : start + p.size].reshape(p.shape))
+        return Tensor(self.state[name].data.view(p.dtype)[start : start + p.size].reshape(p.shape))
 
 
 class ParamGroup(MutableMapping[str, Any]):

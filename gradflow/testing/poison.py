@@ -13,6 +13,7 @@ from gradflow.compiler.memory import Layout
 from gradflow.compiler.program import Program, Storage, Value
 from gradflow.compiler.replay import Replay, Step
 from gradflow.compiler.works import Work
+from gradflow.dtypes import is_differentiable
 
 
 class PoisonedReplay(Replay):
@@ -55,6 +56,6 @@ def _spoil(replay: PoisonedReplay, storages: Iterable[Storage]) -> None:
 
 def poison(dtype: Any) -> Any:
     """What memory of ``dtype`` is filled with: NaN, the lowest integer, or True."""
-    if dtype.kind == "f":
+    if is_differentiable(dtype):
         return np.nan
     return True if dtype.kind == "b" else np.iinfo(dtype).min

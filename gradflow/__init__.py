@@ -12,6 +12,7 @@ from gradflow.dtypes import bool_ as bool
 from gradflow.dtypes import (
     complex64,
     complex128,
+    finfo,
     float16,
     float32,
     float64,
@@ -296,6 +297,7 @@ __all__ = [
     "expm1",
     "eye",
     "fft",
+    "finfo",
     "fix",
     "flatnonzero",
     "flatten",

@@ -175,6 +175,10 @@ def test_condition_numbers_are_numpys(p, general):
     assert_close(linalg.cond(gf.tensor(general), p), np.linalg.cond(general, p))
 
 
+def test_the_condition_of_a_singular_matrix_is_infinite():
+    assert linalg.cond(gf.tensor(np.diag([1.0, 0.0]))).item() == np.inf
+
+
 @pytest.mark.parametrize("shape", [(6, 3), (3, 6), (4, 4)])
 def test_least_squares_are_numpys(shape, rng):
     a, b = rng.standard_normal(shape), rng.standard_normal((shape[0], 2))

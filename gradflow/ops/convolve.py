@@ -9,10 +9,10 @@ import numpy as np
 from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError, DTypeError, ShapeError
 from gradflow.op import Op, Spec
+from gradflow.ops.along import part
 from gradflow.ops.create import asarray
 from gradflow.ops.precision import precision, stored
 from gradflow.ops.rearrange import flip
-from gradflow.ops.slicing import Slice, _getitem
 from gradflow.samples import Real, sample
 from gradflow.tensor import Tensor, TensorLike
 
@@ -50,9 +50,9 @@ def _cut(name: str, full: Tensor, a: TensorLike, v: TensorLike, mode: str) -> Te
         return full
     if mode == "same":
         start = (short - 1) // 2
-        return apply(_getitem, full, index=(Slice(start, start + long),))
+        return part(full, 0, start, start + long)
     if mode == "valid":
-        return apply(_getitem, full, index=(Slice(short - 1, long),))
+        return part(full, 0, short - 1, long)
     raise ArgumentError(f"{name}: mode is {mode!r}; it must be 'full', 'same' or 'valid'")
 
 
@@ -74,7 +74,7 @@ def _adjoint(g: Tensor, other: Tensor) -> Tensor:
     """The gradient of one vector: ``g`` correlated with the other."""
     size = other.shape[0]
     whole = apply(_convolve, g, flip(other))
-    return apply(_getitem, whole, index=(Slice(size - 1, whole.shape[0] - size + 1),))
+    return part(whole, 0, size - 1, whole.shape[0] - size + 1)
 
 
 _convolve: Op = Op(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import SupportsIndex
 
-from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError, ShapeError
+from gradflow.ops.along import part
 from gradflow.ops.arithmetic import where
 from gradflow.ops.create import asarray
 from gradflow.ops.floor_division import remainder
@@ -16,13 +16,9 @@ from gradflow.ops.order import argsort, searchsorted
 from gradflow.ops.precision import float_dtype
 from gradflow.ops.reduce import sum
 from gradflow.ops.shape import broadcast_to, reshape
-from gradflow.ops.slicing import FULL, Slice, _getitem, integer
+from gradflow.ops.slicing import integer
 from gradflow.shapes import normalize_axes, normalize_axis
 from gradflow.tensor import Tensor, TensorLike
-
-
-def _part(x: Tensor, axis: int, start: int | None, stop: int | None) -> Tensor:
-    return apply(_getitem, x, index=(*(FULL,) * axis, Slice(start, stop)))
 
 
 def diff(
@@ -48,7 +44,7 @@ def diff(
     joined = [each for each in (parts[0], given, parts[1]) if each is not None]
     result = concat(joined, along) if len(joined) > 1 else given
     for _ in range(times):
-        after, before = _part(result, along, 1, None), _part(result, along, None, -1)
+        after, before = part(result, along, 1, None), part(result, along, None, -1)
         result = after != before if result.dtype.kind == "b" else after - before
     return result
 
@@ -74,7 +70,7 @@ def trapezoid(y: TensorLike, x: TensorLike | None = None, dx: TensorLike = 1.0, 
     width = dx if x is None else diff(x, axis=-1 if asarray(x).ndim == 1 else along)
     if isinstance(width, Tensor) and width.ndim == 1:
         width = reshape(width, (-1, *(1,) * (heights.ndim - along - 1)))
-    pairs = _part(heights, along, 1, None) + _part(heights, along, None, -1)
+    pairs = part(heights, along, 1, None) + part(heights, along, None, -1)
     return sum(pairs * width / 2, axis=along)
 
 
@@ -120,15 +116,15 @@ def _slope(f: Tensor, spacing: TensorLike, axis: int, edge_order: int) -> Tensor
     else:
         raise ShapeError(f"gradient: coordinates are {step.shape}, and axis {axis} of {f.shape} needs {(count,)}")
     step = reshape(step, (-1, *(1,) * (f.ndim - axis - 1)))
-    width = [_part(step, 0, i, i + 1 or None) for i in (0, 1 if count > 2 else 0, -1, -2 if count > 2 else -1)]
+    width = [part(step, 0, i, i + 1 or None) for i in (0, 1 if count > 2 else 0, -1, -2 if count > 2 else -1)]
     rise = diff(f, axis=axis) / step
-    first = _part(rise, axis, 0, 1)
-    last = _part(rise, axis, -1, None)
+    first = part(rise, axis, 0, 1)
+    last = part(rise, axis, -1, None)
     if edge_order == 2:
-        first = first + (first - _part(rise, axis, 1, 2)) * (width[0] / (width[0] + width[1]))
-        last = last + (last - _part(rise, axis, -2, -1)) * (width[2] / (width[2] + width[3]))
-    before, after = _part(step, 0, None, -1), _part(step, 0, 1, None)
-    inside = (_part(rise, axis, None, -1) * after + _part(rise, axis, 1, None) * before) / (before + after)
+        first = first + (first - part(rise, axis, 1, 2)) * (width[0] / (width[0] + width[1]))
+        last = last + (last - part(rise, axis, -2, -1)) * (width[2] / (width[2] + width[3]))
+    before, after = part(step, 0, None, -1), part(step, 0, 1, None)
+    inside = (part(rise, axis, None, -1) * after + part(rise, axis, 1, None) * before) / (before + after)
     return concat([first, inside, last], axis)
 
 

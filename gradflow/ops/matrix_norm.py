@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import SupportsIndex
 
 from gradflow.errors import ArgumentError, ShapeError
+from gradflow.ops.arithmetic import where
 from gradflow.ops.create import asarray
 from gradflow.ops.elementwise import abs
 from gradflow.ops.extremum import max, min
@@ -111,7 +112,7 @@ def cond(x: TensorLike, p: Order = None) -> Tensor:
     """The condition number of the matrices in ``x``: the ``p``-norm times that of the inverse.
 
     Without ``p``, or with 2, the ratio of the largest to the smallest singular value, of any matrix; with -2 its
-    reciprocal. Raises LinAlgError for another ``p`` and a singular matrix.
+    reciprocal; inf of a singular matrix. Raises LinAlgError for another ``p`` and a singular matrix.
 
     >>> import gradflow as gf
     >>> gf.linalg.cond(gf.tensor([[4.0, 0.0], [0.0, 2.0]]))
@@ -120,5 +121,8 @@ def cond(x: TensorLike, p: Order = None) -> Tensor:
     if p not in (None, 2, -2):
         return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
     values = svdvals(x)
-    ratio: Tensor = values[..., 0] / values[..., -1]
-    return 1 / ratio if p == -2 else ratio
+    largest, smallest = values[..., 0], values[..., -1]
+    if p == -2:
+        return smallest / largest
+    singular = smallest == 0
+    return where(singular, math.inf, largest / where(singular, 1.0, smallest))

@@ -8,11 +8,12 @@ from gradflow.dispatch import apply
 from gradflow.dtypes import int64
 from gradflow.errors import ArgumentError, DTypeError, ShapeError
 from gradflow.op import Op, Spec
+from gradflow.ops.along import part
 from gradflow.ops.create import asarray
 from gradflow.ops.lookup import take_along_axis
 from gradflow.ops.precision import stored
 from gradflow.ops.shape import ravel
-from gradflow.ops.slicing import FULL, Slice, _getitem, integer
+from gradflow.ops.slicing import integer
 from gradflow.samples import Given, Integer, Real, sample
 from gradflow.shapes import normalize_axis
 from gradflow.tensor import Tensor, TensorLike
@@ -98,7 +99,7 @@ def topk(x: TensorLike, k: SupportsIndex, axis: SupportsIndex = -1, *, largest: 
     if not 0 <= count <= given.shape[along]:
         raise ArgumentError(f"topk: k is {count}, and axis {along} of {given.shape} has {given.shape[along]} elements")
     order = argsort(given, along, descending=largest)
-    chosen = apply(_getitem, order, index=(*(FULL,) * along, Slice(0, count)))
+    chosen = part(order, along, 0, count)
     return TopK(take_along_axis(given, chosen, along), chosen)
 
 

@@ -10,6 +10,7 @@ from gradflow.dispatch import apply
 from gradflow.dtypes import accumulator, int64
 from gradflow.errors import ShapeError
 from gradflow.op import Op, Spec
+from gradflow.ops.along import part
 from gradflow.ops.arithmetic import where
 from gradflow.ops.create import asarray, ones, zeros
 from gradflow.ops.elementwise import exp
@@ -18,7 +19,6 @@ from gradflow.ops.lookup import take_along_axis
 from gradflow.ops.precision import float_dtype, stored
 from gradflow.ops.reduce import accumulated
 from gradflow.ops.shape import ravel
-from gradflow.ops.slicing import FULL, Slice, _getitem
 from gradflow.samples import Given, Integer, Real, sample
 from gradflow.shapes import normalize_axis
 from gradflow.tensor import Tensor, TensorLike
@@ -83,10 +83,6 @@ def _along(name: str, x: TensorLike, axis: Axis) -> tuple[Tensor, int]:
     return given, normalize_axis(name, axis, given.ndim)
 
 
-def _part(x: Tensor, axis: int, start: int | None, stop: int | None) -> Tensor:
-    return apply(_getitem, x, index=(*(FULL,) * axis, Slice(start, stop)))
-
-
 def _shifted(x: Tensor, axis: int, fill: float, back: bool = False) -> Tensor:
     """``x`` moved on by one place along ``axis``, or back, with ``fill`` in the place that becomes free."""
     size = x.shape[axis]
@@ -94,7 +90,7 @@ def _shifted(x: Tensor, axis: int, fill: float, back: bool = False) -> Tensor:
         return x
     free = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
     first = (ones if fill else zeros)(free, dtype=x.dtype, device=x.device)
-    return concat([_part(x, axis, 1, None), first] if back else [first, _part(x, axis, 0, size - 1)], axis)
+    return concat([part(x, axis, 1, None), first] if back else [first, part(x, axis, 0, size - 1)], axis)
 
 
 def _doubling(xp: Any, x: Any, axis: int, combine: Any) -> Any:
@@ -209,7 +205,7 @@ def _logcumsumexp_vjp(g: Tensor, x: Tensor, out: Tensor, axis: int) -> Tensor:
     """Sums from the end, each time diminished by how much the result grows: no exponential is above 1."""
     if not out.shape[axis]:
         return g
-    after = concat([_part(out, axis, 1, None), _part(out, axis, -1, None)], axis)
+    after = concat([part(out, axis, 1, None), part(out, axis, -1, None)], axis)
     later = apply(_recurrence, _ratio(out, after), g, axis=axis, reverse=True)
     return _ratio(x, out) * later
 

@@ -38,13 +38,13 @@ class _AskedByNumPy:
 
 def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
     """``np.sin(tensor)`` and ``array * tensor``: the gradflow function of that name."""
+    known = _found.get(ufunc) or _answering("", ufunc.__name__, ufunc)
     if method == "__call__":
-        known = _found.get(ufunc)
-        return (known or _answering("", ufunc.__name__, ufunc))(*inputs, **options)
-    if any(isinstance(x, Tensor) for x in options.get("out", ())) and "out" in options:
-        raise NumPyCallError(f"numpy.{ufunc.__name__}.{method} of tensors does not take out=; assign the result")
-    universal = import_module("gradflow.numpy.universal")
-    return universal.method(ufunc, method, inputs, options, import_module("gradflow.numpy"))
+        return known(*inputs, **options)
+    function = getattr(known, method, None)
+    if function is None:
+        raise NumPyCallError(f"numpy.{ufunc.__name__}.{method} has no counterpart in gradflow; use .detach().numpy()")
+    return function(*inputs, **options)
 
 
 def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:

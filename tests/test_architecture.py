@@ -26,7 +26,7 @@ LAYERS = """
     mode determinism mutations site widening tensor slot seed tape dispatch
     ops
     linalg special fft dlpack
-    numpy array_api protocols
+    array_api numpy protocols
     transforms nn optim serialize data
     compiler
     cuda profiling explanation train testing

@@ -18,7 +18,7 @@ from gradflow.ops.elementwise import log
 from gradflow.ops.grid import tri as _tri
 from gradflow.ops.join import stack
 from gradflow.ops.shape import broadcast_to, expand_dims, moveaxis
-from gradflow.tensor import Tensor, TensorLike
+from gradflow.tensor import SCALARS, Tensor, TensorLike
 
 __all__ = [
     "arange", "array", "asanyarray", "asarray", "ascontiguousarray", "copy", "empty", "empty_like", "eye",
@@ -74,7 +74,9 @@ def _stacked(data: Any) -> Tensor:
         return create.asarray(_as_given(data))
     parts = [_stacked(each) for each in data]
     model = next((part for part, each in zip(parts, data, strict=True) if _has_tensors(each)), parts[0])
-    same = np.result_type(*(part.dtype if _has_tensors(each) else each for part, each in zip(parts, data, strict=True)))
+    same = np.result_type(
+        *(each if type(each) in SCALARS else part.dtype for part, each in zip(parts, data, strict=True))
+    )
     return stack([astype(part, same).to(model.device) for part in parts])
 
 

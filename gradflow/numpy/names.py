@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gradflow.numpy import creation, queries
+from gradflow.numpy import composed, creation, queries
 from gradflow.numpy.translation import translated
-from gradflow.numpy.universal import called
+from gradflow.numpy.universal import Universal
 
 # names of NumPy's whose function has another name in gradflow; the rest go by their own
 OTHERWISE = {
@@ -21,7 +21,7 @@ OTHERWISE = {
 # names of linear algebra that NumPy has at the top, too
 FROM_LINALG = ("cross", "kron", "trace", "matrix_transpose")
 # where NumPy's meaning differs from gradflow's, or only NumPy asks
-OWN = {name: getattr(module, name) for module in (creation, queries) for name in module.__all__}
+OWN = {name: getattr(module, name) for module in (creation, queries, composed) for name in module.__all__}
 # NumPy's own, as it is: they do not look at elements
 SHARED = (
     "bool", "bool_", "broadcast_shapes", "complex128", "complex64", "complexfloating", "dtype", "e", "errstate",
@@ -48,7 +48,7 @@ def resolved(name: str) -> Any:
     if function is None:
         raise AttributeError(f"module 'gradflow.numpy' has no attribute {name!r}")
     if isinstance(original, np.ufunc):
-        return called(original, function)
+        return Universal(original, function)
     return translated(name, original, function)
 
 

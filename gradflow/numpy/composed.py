@@ -1,0 +1,254 @@
+"""NumPy's functions that a line or two of gradflow's make up."""
+
+from __future__ import annotations
+
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from gradflow import special
+from gradflow.array_api import functions
+from gradflow.errors import ArgumentError, ShapeError
+from gradflow.numpy.creation import array, asarray
+from gradflow.ops.arithmetic import where
+from gradflow.ops.conjugate import conj, imag
+from gradflow.ops.diagonal import diag, diagonal
+from gradflow.ops.differences import diff
+from gradflow.ops.distinct import flatnonzero, tril_indices, triu_indices
+from gradflow.ops.join import concat
+from gradflow.ops.linalg import matmul
+from gradflow.ops.logic import isinf, isnan
+from gradflow.ops.lookup import take
+from gradflow.ops.order_statistics import average
+from gradflow.ops.recurrence import cumprod
+from gradflow.ops.reduce import any as _any
+from gradflow.ops.rounding import trunc as fix
+from gradflow.ops.scan import cumsum
+from gradflow.ops.shape import moveaxis, ravel
+from gradflow.tensor import Tensor, TensorLike
+
+__all__ = [
+    "bartlett", "blackman", "block", "compress", "corrcoef", "cov", "cumulative_prod", "cumulative_sum", "diagflat",
+    "ediff1d", "extract", "fix", "hamming", "hanning", "i0", "iscomplex", "isin", "isneginf", "isposinf", "isreal",
+    "kaiser", "matvec", "nancumprod", "nancumsum", "polyval", "ravel_multi_index", "rollaxis", "tril_indices_from",
+    "triu_indices_from", "unravel_index", "unstack", "vecmat",
+]  # fmt: skip
+
+i0 = special.i0
+
+
+def unstack(x: TensorLike, /, *, axis: SupportsIndex = 0) -> tuple[Tensor, ...]:
+    """The parts along ``axis``."""
+    return functions.unstack(asarray(x), axis=axis)
+
+
+def cumulative_sum(x: TensorLike, /, *, axis: Any = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
+    """The sums of the first 1, 2, ... elements along ``axis``, after a 0 if ``include_initial``."""
+    return functions.cumulative_sum(x, axis=axis, dtype=dtype, include_initial=include_initial)
+
+
+def cumulative_prod(x: TensorLike, /, *, axis: Any = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
+    """The products of the first 1, 2, ... elements along ``axis``, after a 1 if ``include_initial``."""
+    return functions.cumulative_prod(x, axis=axis, dtype=dtype, include_initial=include_initial)
+
+
+def nancumsum(a: TensorLike, axis: SupportsIndex | None = None) -> Tensor:
+    """The cumulative sum, NaN counting as 0."""
+    return cumsum(where(isnan(a), 0.0, a), axis)
+
+
+def nancumprod(a: TensorLike, axis: SupportsIndex | None = None) -> Tensor:
+    """The cumulative product, NaN counting as 1."""
+    return cumprod(where(isnan(a), 1.0, a), axis)
+
+
+def isposinf(x: TensorLike) -> Tensor:
+    """Whether an element is infinity."""
+    return isinf(x) & (asarray(x) > 0)
+
+
+def isneginf(x: TensorLike) -> Tensor:
+    """Whether an element is minus infinity."""
+    return isinf(x) & (asarray(x) < 0)
+
+
+def iscomplex(x: TensorLike) -> Tensor:
+    """Whether the imaginary part of an element is not 0."""
+    return imag(x) != 0
+
+
+def isreal(x: TensorLike) -> Tensor:
+    """Whether the imaginary part of an element is 0."""
+    return imag(x) == 0
+
+
+def isin(element: TensorLike, test_elements: TensorLike, *, invert: bool = False) -> Tensor:
+    """Whether an element is one of ``test_elements``."""
+    found = _any(asarray(element)[..., None] == ravel(test_elements), axis=-1)
+    return ~found if invert else found
+
+
+def matvec(x1: TensorLike, x2: TensorLike, /) -> Tensor:
+    """The product of a matrix (..., m, n) and a vector (..., n)."""
+    return matmul(x1, asarray(x2)[..., None])[..., 0]
+
+
+def vecmat(x1: TensorLike, x2: TensorLike, /) -> Tensor:
+    """The product of a vector (..., n), conjugated, and a matrix (..., n, m)."""
+    return matmul(conj(asarray(x1))[..., None, :], x2)[..., 0, :]
+
+
+def cov(
+    m: TensorLike,
+    y: TensorLike | None = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+    fweights: TensorLike | None = None,
+    aweights: TensorLike | None = None,
+) -> Tensor:
+    """The covariance matrix of variables, which are the rows (the columns with ``rowvar`` False).
+
+    Divided by the number of observations less ``ddof``: 1, or 0 with ``bias``. ``fweights`` count observations,
+    ``aweights`` weigh them. Raises ShapeError for more than two dimensions.
+    """
+    x = _variables(m, rowvar)
+    if y is not None:
+        x = concat([x, _variables(y, rowvar)], 0)
+    given = [asarray(w) for w in (fweights, aweights) if w is not None]
+    weights = given[0] * given[-1] if len(given) == 2 else given[0] if given else None
+    less = (0 if bias else 1) if ddof is None else ddof
+    centred = x - average(x, 1, weights)[:, None]
+    weighted = centred if weights is None else centred * weights
+    total: Any = x.shape[1] if weights is None else weights.sum()
+    share = less if aweights is None or not less else less * (weights * aweights).sum() / total
+    result = matmul(weighted, conj(centred).T) / (total - share)
+    return asarray(result)[0, 0] if result.shape == (1, 1) else asarray(result)
+
+
+def _variables(m: TensorLike, rowvar: bool) -> Tensor:
+    x = asarray(m)
+    if x.ndim > 2:
+        raise ShapeError(f"cov: takes variables as rows of a matrix, and shape {x.shape} has more than two dimensions")
+    x = x * 1.0 if x.dtype.kind in "iub" else x
+    return x[None, :] if x.ndim == 1 else x if x.ndim == 0 or rowvar else x.T
+
+
+def corrcoef(x: TensorLike, y: TensorLike | None = None, rowvar: bool = True) -> Tensor:
+    """The matrix of correlations of variables, which are the rows (the columns with ``rowvar`` False)."""
+    c = cov(x, y, rowvar)
+    if not c.ndim:
+        return asarray(c / c)
+    scale = diagonal(c).real.sqrt()
+    return asarray(c / scale[:, None] / scale[None, :])
+
+
+def block(arrays: Any) -> Tensor:
+    """Nested lists of blocks, joined: the innermost along the last axis, those around along the one before it."""
+    depth = _depth(arrays)
+    rank = max(depth, _rank(arrays))
+    return _joined(arrays, depth, rank)
+
+
+def _depth(arrays: Any) -> int:
+    return 1 + _depth(arrays[0]) if isinstance(arrays, list) else 0
+
+
+def _rank(arrays: Any) -> int:
+    return max(map(_rank, arrays)) if isinstance(arrays, list) else asarray(arrays).ndim
+
+
+def _joined(arrays: Any, depth: int, rank: int) -> Tensor:
+    if isinstance(arrays, list) != (depth > 0):
+        raise ShapeError("block: lists are nested to different depths")
+    if depth == 0:
+        return array(arrays, copy=None, ndmin=rank)
+    return concat([_joined(each, depth - 1, rank) for each in arrays], rank - depth)
+
+
+def compress(condition: TensorLike, a: TensorLike, axis: SupportsIndex | None = None) -> Tensor:
+    """The parts of ``a`` along ``axis`` (of the elements, for None) for which ``condition`` is true."""
+    return take(a, flatnonzero(condition), axis)
+
+
+def extract(condition: TensorLike, arr: TensorLike) -> Tensor:
+    """The elements for which ``condition`` is true."""
+    return take(ravel(arr), flatnonzero(condition), 0)
+
+
+def diagflat(v: TensorLike, k: SupportsIndex = 0) -> Tensor:
+    """A matrix with all elements of ``v`` on its ``k``-th diagonal."""
+    return diag(ravel(v), k)
+
+
+def ediff1d(ary: TensorLike, to_end: TensorLike | None = None, to_begin: TensorLike | None = None) -> Tensor:
+    """The differences between neighbours, between ``to_begin`` and ``to_end``."""
+    parts = [to_begin, diff(ravel(ary)), to_end]
+    return concat([ravel(each) for each in parts if each is not None], 0)
+
+
+def polyval(p: TensorLike, x: TensorLike) -> Tensor:
+    """The polynomial with coefficients ``p``, the highest power first, at ``x``, by Horner's rule."""
+    at = asarray(x)
+    result = at * 0
+    for coefficient in asarray(p):
+        result = result * at + coefficient
+    return result
+
+
+def rollaxis(a: TensorLike, axis: SupportsIndex, start: SupportsIndex = 0) -> Tensor:
+    """``a`` with ``axis`` moved to before ``start``."""
+    x = asarray(a)
+    source = axis.__index__() % max(1, x.ndim)
+    target = start.__index__() + (x.ndim if start.__index__() < 0 else 0)
+    return moveaxis(x, source, target - 1 if source < target else target)
+
+
+def tril_indices_from(arr: TensorLike, k: SupportsIndex = 0) -> tuple[Tensor, Tensor]:
+    """Where the elements at and below the ``k``-th diagonal of ``arr`` are."""
+    rows, columns = asarray(arr).shape
+    return tril_indices(rows, k, columns)
+
+
+def triu_indices_from(arr: TensorLike, k: SupportsIndex = 0) -> tuple[Tensor, Tensor]:
+    """Where the elements at and above the ``k``-th diagonal of ``arr`` are."""
+    rows, columns = asarray(arr).shape
+    return triu_indices(rows, k, columns)
+
+
+def unravel_index(indices: TensorLike, shape: Any) -> tuple[Tensor, ...]:
+    """The coordinates, in an array of ``shape``, of places counted in C order."""
+    return tuple(asarray(each) for each in np.unravel_index(asarray(indices).numpy(), shape))
+
+
+def ravel_multi_index(multi_index: Any, dims: Any) -> Tensor:
+    """The places, counted in C order, of coordinates in an array of shape ``dims``."""
+    try:
+        return asarray(np.ravel_multi_index(tuple(asarray(each).numpy() for each in multi_index), dims))
+    except ValueError as error:
+        raise ArgumentError(f"ravel_multi_index: {error}") from None
+
+
+def bartlett(M: int) -> Tensor:
+    """A triangular window of ``M`` points."""
+    return asarray(np.bartlett(M))
+
+
+def blackman(M: int) -> Tensor:
+    """Blackman's window of ``M`` points."""
+    return asarray(np.blackman(M))
+
+
+def hamming(M: int) -> Tensor:
+    """Hamming's window of ``M`` points."""
+    return asarray(np.hamming(M))
+
+
+def hanning(M: int) -> Tensor:
+    """The Hann window of ``M`` points."""
+    return asarray(np.hanning(M))
+
+
+def kaiser(M: int, beta: float) -> Tensor:
+    """Kaiser's window of ``M`` points."""
+    return asarray(np.kaiser(M, beta))

@@ -21,6 +21,7 @@ SETTINGS = [
     {"groups": 2, "stride": 2},
     {"padding": "same", "dilation": 2},
     {"padding": "valid"},
+    {"padding": "same"},  # of kernels of even size too
     {"groups": 4, "padding": 1},
 ]
 TRANSPOSED = [
@@ -31,6 +32,7 @@ TRANSPOSED = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_a_convolution_and_its_gradients_are_torchs(rank, settings, torch, rng):

@@ -145,7 +145,7 @@ def _max_pool_index_forward(xp: Any, x: Array, *, windows: Windows, out: Array |
 
 def check_real(name: str, x: Spec) -> None:
     """Raise DTypeError unless ``x`` is floating."""
-    if getattr(x.dtype, "kind", None) != "f":
+    if isinstance(x.dtype, type) or not dtypes.is_floating(x.dtype):
         raise DTypeError(f"{name}: the input is {x.dtype}; it must be floating: convert with .to('float32')")
 
 

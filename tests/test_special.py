@@ -25,7 +25,7 @@ CASES = {  # the points, and the largest error relative to the result, or to 1 i
     "erfcx": (points(-20, 60, *ENDS, 1e8), 1e-13),
     "erfinv": (points(-1, 1, 1.0, -1.0, 0.0, 2.0, np.nan, 1e-300, 1 - 1e-15), 1e-14),
     "gammaln": (points(-12, 200, 0.0, -1.0, -2.0, 1e-9, 1e5, 1e300, np.inf, np.nan), 1e-14),
-    "gamma": (points(-12, 171, 0.0, -0.0, -1.0, 180.0, -200.5, 1e-9, np.inf, -np.inf, np.nan), 1e-13),
+    "gamma": (points(-12, 171, 0.0, -0.0, -1.0, 180.0, -200.5, 1e-9, np.inf, -np.inf, np.nan), 1e-14),
     "digamma": (points(-12, 30, -1.0, 0.0, -0.0, 1e9, 1e-9, np.inf, np.nan), 1e-13),
     "i0": (points(-700, 700, *ENDS), 1e-14),
     "i0e": (points(-700, 700, *ENDS), 1e-14),

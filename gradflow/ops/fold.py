@@ -121,6 +121,7 @@ _unfold: Op = Op(
     name="unfold",
     forward=_unfold_forward,
     spec=_unfold_spec,
+    linear=True,
     vjp=(lambda g, specs, windows: apply(_fold, g, windows=windows, sizes=specs[0].shape[2:]),),
     samples=tuple(sample(Real(shape), windows=windows) for shape, windows in _SAMPLES),
 )
@@ -129,6 +130,7 @@ _fold: Op = Op(
     name="fold",
     forward=_fold_forward,
     spec=_fold_spec,
+    linear=True,
     vjp=(lambda g, windows: apply(_unfold, g, windows=windows),),
     samples=tuple(
         sample(

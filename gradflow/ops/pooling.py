@@ -70,6 +70,7 @@ _window_sum: Op = Op(
     name="window_sum",
     forward=_window_sum_forward,
     spec=lambda x, windows: _pooled(x, windows, float_dtype(x.dtype)),
+    linear=True,
     vjp=(
         lambda g, specs, windows: apply(
             _window_spread, g, windows=windows, sizes=specs[0].shape[-len(windows.kernel) :]
@@ -83,6 +84,7 @@ _window_spread: Op = Op(
     name="window_spread",
     forward=_window_spread_forward,
     spec=_spread_spec,
+    linear=True,
     vjp=(lambda g2, windows: apply(_window_sum, g2, windows=windows),),
     samples=tuple(
         sample(

@@ -258,7 +258,7 @@ def check_on(dtype: DType, device: Device) -> None:
     """Raise DTypeError for a dtype that ``device`` does not compute with."""
     if device != CPU and dtypes.is_bfloat16(dtype):
         raise DTypeError(
-            f"bfloat16 tensors are on the CPU alone, not on {device}: CuPy has no such arrays; use float16"
+            f"bfloat16 tensors are on the CPU alone, not on {device}: CuPy has few functions of them; use float16"
         )
 
 

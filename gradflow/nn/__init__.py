@@ -26,6 +26,7 @@ from gradflow.nn.adaptive_pooling import (
 from gradflow.nn.attention import MultiheadAttention
 from gradflow.nn.container import ModuleList, Sequential
 from gradflow.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from gradflow.nn.distance import CosineSimilarity, PairwiseDistance
 from gradflow.nn.dropout import Dropout
 from gradflow.nn.embedding import Embedding
 from gradflow.nn.group_normalization import GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, RMSNorm
@@ -99,6 +100,7 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "CosineEmbeddingLoss",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
     "ELU",
@@ -143,6 +145,7 @@ __all__ = [
     "MultiMarginLoss",
     "MultiheadAttention",
     "NLLLoss",
+    "PairwiseDistance",
     "Parameter",
     "PixelShuffle",
     "PixelUnshuffle",

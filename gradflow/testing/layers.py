@@ -117,6 +117,8 @@ LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
             *(tensor(lengths, device=device) for lengths in ([6, 5], [2, 2])),
         ),
     ),
+    "CosineSimilarity": _loss(nn.CosineSimilarity, shares),
+    "PairwiseDistance": _loss(nn.PairwiseDistance, shares),
     "CosineEmbeddingLoss": _more(nn.CosineEmbeddingLoss, shares, _signs),
     "GaussianNLLLoss": _more(nn.GaussianNLLLoss, shares, shares),
     "HingeEmbeddingLoss": _loss(nn.HingeEmbeddingLoss, lambda device: shares(device).round() * 2 - 1),

@@ -219,6 +219,19 @@ def test_creation_is_numpys():
         np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-12, err_msg=call)
 
 
+def test_numbers_and_lists_without_a_dtype_are_in_double_precision():
+    for call in (
+        "log(2.0)", "add(1, 2.5)", "sum([0.1, 0.2])", "mean([1, 2])", "sqrt(2)", "where([True, False], 1.0, 0.0)",
+        "dot([0.1], [3.0])", "linalg.solve([[2.0]], [1.0])", "concatenate([[0.1], [0.2]])", "mean(array([1, 2]))",
+        "std(arange(4))", "arange(3) / 2",
+        "exp(arange(3))", "linalg.norm(arange(3))", "array([1, 2]) * 0.5", "stack([[1.0], [2.0]])", "max([1.5, 2.5])",
+        "hypot(3, 4)", "linalg.inv([[2, 0], [0, 4]])", "cumsum([0.5, 0.5])", "vstack([[1.0], [2.0]])", "var([1, 2, 4])",
+    ):  # fmt: skip
+        ours, theirs = (eval(f"np.{call}", {"np": xp, "array": xp.array, "arange": xp.arange}) for xp in (gnp, np))
+        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape), call
+        np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-14, err_msg=call)
+
+
 def test_names_of_the_namespace():
     assert gnp.ndarray is gf.Tensor and gnp.pi == np.pi and gnp.newaxis is None and gnp.float64 is np.float64
     assert issubclass(gnp.linalg.LinAlgError, np.linalg.LinAlgError)

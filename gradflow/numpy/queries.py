@@ -81,6 +81,8 @@ def where(condition: TensorLike, x: TensorLike | None = None, y: TensorLike | No
         return nonzero(condition)
     if x is None or y is None:
         raise NumPyCallError("numpy.where: takes a condition alone, or with both of x and y")
+    if not hasattr(x, "dtype") and not hasattr(y, "dtype"):
+        x = np.asarray(x)  # Python's floats alone are float64
     return arithmetic.where(condition, x, y)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from gradflow.errors import NumPyCallError
 from gradflow.ops.cast import astype
+from gradflow.tensor import Tensor
 
 Function = Callable[..., Any]
 
@@ -64,7 +65,7 @@ def _arguments(name: str, signature: Any, places: dict[str, str], given: dict[st
         if parameter.kind is parameter.VAR_POSITIONAL and each in places:
             positional = value
         elif each in places and value is not np._NoValue:
-            keywords[places[each]] = value
+            keywords[places[each]] = _in_double(value) if type(value) is list else value
         elif each == "dtype" and name in SUMS and value is not None:
             dtype = value
         elif not _usual(parameter, value):
@@ -73,6 +74,17 @@ def _arguments(name: str, signature: Any, places: dict[str, str], given: dict[st
         first = next(iter(keywords))
         keywords[first] = astype(keywords[first], dtype)
     return positional, keywords
+
+
+def _in_double(value: list[Any]) -> Any:
+    """Lists of Python's floats as NumPy takes them; others as they are."""
+    if any(isinstance(each, Tensor) for each in value):
+        return value
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):  # ragged, or with tensors further in: whoever takes it will say so
+        return value
+    return array if array.dtype.kind in "fc" else value
 
 
 SUMS = frozenset({

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradflow.errors import NumPyCallError
+from gradflow.numpy.creation import asarray as numpy_array
 from gradflow.numpy.translation import INDIFFERENT, refuse
 from gradflow.ops.create import asarray
 from gradflow.tensor import SCALARS, Tensor
@@ -40,6 +41,8 @@ class Universal:
         if len(inputs) > self.ufunc.nin:  # outputs may be positional, too
             options["out"] = inputs[self.ufunc.nin :]
         check(self.__name__, options)
+        if not any(hasattr(x, "dtype") for x in inputs):
+            inputs = tuple(map(numpy_array, inputs))  # Python's floats alone are float64
         return self.function(*inputs)
 
     def reduce(self, x: Any, axis: Any = 0, dtype: None = None, out: None = None, *options: Any, **more: Any) -> Any:

@@ -120,7 +120,21 @@ from gradflow.ops.trigonometric import (
 from gradflow.tensor import Tensor, tensor
 
 if _TYPE_CHECKING:
-    from gradflow import array_api, cuda, data, fft, linalg, nn, numpy, optim, serialize, special, testing, train
+    from gradflow import (
+        array_api,
+        cuda,
+        data,
+        fft,
+        linalg,
+        nn,
+        numpy,
+        optim,
+        optimize,
+        serialize,
+        special,
+        testing,
+        train,
+    )
     from gradflow.backend.native.threads import get_num_threads, set_num_threads
     from gradflow.compiler import compile
     from gradflow.dlpack import from_dlpack
@@ -409,6 +423,7 @@ __all__ = [
     "ones_like",
     "op",
     "optim",
+    "optimize",
     "outer",
     "pad",
     "partition",
@@ -612,6 +627,7 @@ _LATER = {
     "nonzero": "gradflow.ops.distinct:nonzero",
     "numpy": "gradflow.numpy",
     "optim": "gradflow.optim",
+    "optimize": "gradflow.optimize",
     "partition": "gradflow.ops.order:partition",
     "percentile": "gradflow.ops.order_statistics:percentile",
     "piecewise": "gradflow.ops.selection:piecewise",

@@ -27,7 +27,7 @@ LAYERS = """
     ops
     linalg special fft dlpack
     array_api numpy protocols
-    transforms nn optim serialize data
+    transforms optimize nn optim serialize data
     compiler
     cuda profiling explanation train testing
     cli

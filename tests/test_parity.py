@@ -9,7 +9,7 @@ import gradflow as gf
 from gradflow import nn
 from gradflow.device import CPU, Device
 from gradflow.op import OPS
-from gradflow.testing import parity, training
+from gradflow.testing import layers, parity, training
 
 CUDA = Device("cuda")
 EXAMPLES = [
@@ -35,16 +35,16 @@ def test_parity_reports_how_far_results_are_apart_even_if_they_agree(cuda, monke
     assert off.error == pytest.approx(2.0**-19 / (8 * 2.0**-23))
 
 
-@pytest.mark.parametrize("name", training.LAYERS)
+@pytest.mark.parametrize("name", layers.LAYERS)
 def test_parity_of_a_layer_begun_and_run_on_each_device(name, cuda):
-    for found, expected in zip(training.layer(name, CUDA), training.layer(name, CPU), strict=True):
+    for found, expected in zip(layers.layer(name, CUDA), layers.layer(name, CPU), strict=True):
         error, allowed = parity.distance(found, expected)
         assert error <= allowed
 
 
 def test_parity_is_checked_of_every_layer():
     kinds = [x for x in vars(nn).values() if isinstance(x, type) and issubclass(x, nn.Module)]
-    assert {kind.__name__ for kind in kinds} - set(training.LAYERS) == {"Module", "ModuleList", "Sequential"}
+    assert {kind.__name__ for kind in kinds} - set(layers.LAYERS) == {"Module", "ModuleList", "Sequential"}
 
 
 @pytest.mark.parametrize("name", training.OPTIMIZERS)

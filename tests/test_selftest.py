@@ -6,7 +6,7 @@ import pytest
 
 from gradflow.cli import main
 from gradflow.op import OPS
-from gradflow.testing import nvrtc, parity, training
+from gradflow.testing import layers, nvrtc, parity, training
 
 pytestmark = pytest.mark.skipif(not nvrtc.available(), reason="NVRTC is not installed, which compiles the kernels")
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not nvrtc.available(), reason="NVRTC is not inst
 def short(monkeypatch):
     """A selftest of one op, one layer and one optimizer."""
     monkeypatch.setattr(parity, "ops", lambda: [OPS["sigmoid_grad"]])
-    monkeypatch.setattr(training, "LAYERS", {"Tanh": training.LAYERS["Tanh"]})
+    monkeypatch.setattr(layers, "LAYERS", {"Tanh": layers.LAYERS["Tanh"]})
     monkeypatch.setattr(training, "OPTIMIZERS", {"SGD": training.OPTIMIZERS["SGD"]})
 
 
@@ -31,7 +31,7 @@ def test_a_simulated_device_agrees_with_the_cpu(short, capsys):
 def test_what_does_not_agree_is_named_and_to_be_reported(short, capsys, monkeypatch):
     wrong = parity.Parity("sigmoid_grad", "(7,)", parity.dtypes.float32, "sigmoid_grad", 99.0, 33.5)
     monkeypatch.setattr(parity, "compare", lambda *arguments: wrong)
-    monkeypatch.setattr(training, "layer", lambda name, device: 1 / 0)
+    monkeypatch.setattr(layers, "layer", lambda name, device: 1 / 0)
     assert main(["selftest", "--simulated", "--steps", "1"]) == 1
     out = capsys.readouterr().out
     assert "(7,) float32: at most 34" in out

@@ -16,7 +16,7 @@ from gradflow.device import device as as_device
 from gradflow.dtypes import float32, tolerance
 from gradflow.errors import ArgumentError
 from gradflow.op import Op
-from gradflow.testing import parity, simulated_cuda, training
+from gradflow.testing import layers, parity, simulated_cuda, training
 
 STEPS = 100  # of the training run
 
@@ -66,8 +66,8 @@ def _described(device: Device, simulated: bool) -> str:
 def _checks(device: Device, steps: int) -> Iterator[Check]:
     for op in parity.ops():
         yield _guarded(op.name, partial(_op, op, device))
-    for name in training.LAYERS:
-        yield _guarded(f"nn.{name}", partial(_model, training.layer, name, device))
+    for name in layers.LAYERS:
+        yield _guarded(f"nn.{name}", partial(_model, layers.layer, name, device))
     for name in training.OPTIMIZERS:
         yield _guarded(f"optim.{name}", partial(_model, training.optimizer, name, device))
     yield _guarded(f"training, {steps} steps", partial(_training, device, steps))

@@ -1,4 +1,4 @@
-"""Every layer as an example: how it is made on a device, and what it is given there."""
+"""Every layer as an example: how it is made on a device, what it is given there, and what it gives."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from gradflow import nn
 from gradflow.device import Device
+from gradflow.ops.generator import manual_seed
 from gradflow.tensor import Tensor, tensor
 
 Make = Callable[[Device], nn.Module]
@@ -173,3 +174,25 @@ LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
     "Softplus": _plain(nn.Softplus),
     "Tanh": _plain(nn.Tanh),
 }
+
+
+def layer(name: str, device: Device) -> list[Any]:
+    """What the layer ``name`` gives on ``device``: its output, gradients of input and parameters, parameters, buffers.
+
+    Parameters begin on ``device`` itself, from a fixed seed.
+    """
+    make, given = LAYERS[name]
+    manual_seed(0)
+    module, inputs = make(device), given(device)
+    out = module(*inputs)
+    out = out[0] if isinstance(out, tuple) else out  # of several results the first, which depends on all parameters
+    weights = tensor(np.random.default_rng(2).standard_normal(out.shape).astype(np.float32), device=device)
+    out.backward(weights)
+    leaves = [*(x for x in inputs if x.requires_grad), *module.parameters()]
+    return [copied(x) for x in (out, *(x.grad for x in leaves), *leaves, *(b for _, b in module.named_buffers()))]
+
+
+def copied(x: Tensor | None) -> Any:
+    """The elements of ``x``, as they are now."""
+    assert x is not None
+    return x.detach().cpu().numpy().copy()  # which on the CPU would change as training goes on

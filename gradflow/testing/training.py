@@ -1,18 +1,16 @@
-"""Whole models on two devices: every layer, every optimizer, and a training run, step by step."""
+"""Whole models on two devices: every optimizer, and a training run, step by step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from gradflow import data, nn, optim
 from gradflow.device import Device
 from gradflow.nn.functional import cross_entropy
 from gradflow.ops.generator import manual_seed
-from gradflow.tensor import Tensor, tensor
-from gradflow.testing.layers import LAYERS, labels, real
+from gradflow.tensor import tensor
+from gradflow.testing.layers import copied, labels, real
 from gradflow.train import MLP
 from gradflow.train.fit import train_step
 
@@ -27,27 +25,6 @@ OPTIMIZERS: dict[str, Callable[[Any], optim.Optimizer]] = {
 }
 
 
-def layer(name: str, device: Device) -> list[Any]:
-    """What the layer ``name`` gives on ``device``: its output, gradients of input and parameters, parameters, buffers.
-
-    Parameters begin on ``device`` itself, from a fixed seed.
-    """
-    make, given = LAYERS[name]
-    manual_seed(0)
-    module, inputs = make(device), given(device)
-    out = module(*inputs)
-    out = out[0] if isinstance(out, tuple) else out  # of several results the first, which depends on all parameters
-    weights = tensor(np.random.default_rng(2).standard_normal(out.shape).astype(np.float32), device=device)
-    out.backward(weights)
-    leaves = [*(x for x in inputs if x.requires_grad), *module.parameters()]
-    return [_numpy(x) for x in (out, *(x.grad for x in leaves), *leaves, *(b for _, b in module.named_buffers()))]
-
-
-def _numpy(x: Tensor | None) -> Any:
-    assert x is not None
-    return x.detach().cpu().numpy().copy()  # which on the CPU would change as training goes on
-
-
 def optimizer(name: str, device: Device, steps: int = 5) -> list[Any]:
     """The parameters of a small model after each of ``steps`` steps of the optimizer ``name`` on ``device``."""
     manual_seed(0)
@@ -59,7 +36,7 @@ def optimizer(name: str, device: Device, steps: int = 5) -> list[Any]:
         updating.zero_grad()
         cross_entropy(model(x), targets).backward()
         updating.step()
-        found += [_numpy(p) for p in model.parameters()]
+        found += [copied(p) for p in model.parameters()]
     return found
 
 

@@ -111,7 +111,7 @@ def complex(re: TensorLike, im: TensorLike) -> Tensor:
 
 def _complex_forward(xp: Any, re: Any, im: Any, *, out: Any = None) -> Any:
     if out is None:
-        spec = _complex_spec(*(Spec(np.shape(x), getattr(x, "dtype", type(x))) for x in (re, im)))
+        spec = _complex_spec(*(Spec(getattr(x, "shape", ()), getattr(x, "dtype", type(x))) for x in (re, im)))
         out = xp.empty(spec.shape, spec.dtype)
     out.real = re  # not re + im * 1j, which makes NaN of infinity
     out.imag = im

@@ -64,6 +64,10 @@ def _arguments(name: str, signature: Any, places: dict[str, str], given: dict[st
         parameter = signature.parameters[each]
         if parameter.kind is parameter.VAR_POSITIONAL and each in places:
             positional = value
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            for option in value.keys() - places.keys():
+                refuse(name, option)
+            keywords |= value
         elif each in places and value is not np._NoValue:
             keywords[places[each]] = _in_double(value) if type(value) is list else value
         elif each == "dtype" and name in SUMS and value is not None:
@@ -123,6 +127,8 @@ def _pairs(theirs: Any, ours: Any) -> Iterator[tuple[str, str]]:
         if parameter.kind is parameter.VAR_POSITIONAL:
             if starred:
                 yield parameter.name, starred[0]
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            yield from ((each, each) for each in ours.keys() - theirs.keys() - {*names[: len(theirs) - 1]})
         elif wanted in ours and ours[wanted].kind is not inspect.Parameter.VAR_KEYWORD:
             yield parameter.name, wanted
         elif (

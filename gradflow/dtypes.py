@@ -65,12 +65,14 @@ def find_bfloat16() -> DType:
             f"bfloat16 is a dtype of ml_dtypes, and importing it failed ({error}); "
             "install it with: pip install 'gradflow[bfloat16]', or use float16"
         ) from error
-    return np.dtype(ml_dtypes.bfloat16)
+    dtype: DType = np.dtype(ml_dtypes.bfloat16)
+    return dtype
 
 
 def is_bfloat16(dtype: DType) -> bool:
     """Whether ``dtype`` is bfloat16, which NumPy knows as raw bytes; asked without importing ml_dtypes."""
-    return dtype.kind == "V" and dtype.char == "E"
+    char: str = dtype.char
+    return dtype.kind == "V" and char == "E"
 
 
 def set_default_dtype(dtype: DTypeLike) -> None:
@@ -115,7 +117,9 @@ def real_of(dtype: DType) -> DType:
     >>> real_of(complex64), real_of(int64)
     (dtype('float32'), dtype('int64'))
     """
-    return {complex64: float32, complex128: float64}.get(dtype, dtype)
+    if dtype == complex64:
+        return float32
+    return float64 if dtype == complex128 else dtype
 
 
 def accumulator(dtype: DType) -> DType:
@@ -134,7 +138,8 @@ def finfo(dtype: DTypeLike) -> Any:
         return np.finfo(wanted)
     import ml_dtypes
 
-    return ml_dtypes.finfo(wanted)
+    limits: Any = ml_dtypes.finfo
+    return limits(wanted)
 
 
 def tolerance(dtype: DType) -> float:

@@ -356,7 +356,9 @@ class TestCsv:
         with pytest.raises(DataError, match=says(path, message)):
             data.load_csv(path)
 
-    @pytest.mark.parametrize("content", [b"1,\xff,0\n", "1,2,0\n3,4,1\n".encode("utf-16"), gzip.compress(b"1,2", mtime=0)])
+    @pytest.mark.parametrize(
+        "content", [b"1,\xff,0\n", "1,2,0\n3,4,1\n".encode("utf-16"), gzip.compress(b"1,2", mtime=0)]
+    )
     def test_a_file_that_is_not_utf_8_says_so(self, tmp_path: Path, content: bytes) -> None:
         path = write(tmp_path / "t.csv", content)
         with pytest.raises(DataError, match=says(path, "is not UTF-8 text", "save it as such, or as .csv.gz")):

@@ -88,9 +88,7 @@ def test_float16_accumulates_in_float32():
 def test_a_float16_sum_fills_a_given_buffer():
     buffer = gf.tensor(np.full(2, -7, "float16"))
     memory = buffer.data
-    result = gf.dispatch.apply(
-        OPS["sum"], gf.ones((3, 2), dtype="float16"), into=buffer, axes=(0,), keepdims=False
-    )
+    result = gf.dispatch.apply(OPS["sum"], gf.ones((3, 2), dtype="float16"), into=buffer, axes=(0,), keepdims=False)
     assert result.data is memory and memory.tolist() == [3, 3]
 
 

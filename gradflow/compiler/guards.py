@@ -38,8 +38,9 @@ class Watch(NamedTuple):
 
 
 class Guards:
-    """All that ``function`` looks at in what it is ``given`` beside tensors, and in what it holds itself: captured variables, globals, attributes; modules and optimizers whole.
+    """All that ``function`` looks at in what it is ``given`` beside tensors, and in what it holds itself.
 
+    These are captured variables, globals and attributes, and modules and optimizers whole.
     What a module or an optimizer holds is looked at again only if some attribute or option was set since.
     """
 

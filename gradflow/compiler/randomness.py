@@ -1,4 +1,4 @@
-"""Random numbers that are not gradflow's: whether a step drew from those of Python or NumPy, which a replay would not."""
+"""Random numbers that are not gradflow's: whether a step drew from Python's or NumPy's, which a replay would not."""
 
 from __future__ import annotations
 

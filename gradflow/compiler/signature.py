@@ -19,7 +19,7 @@ from gradflow.tensor import Tensor, tensor
 from gradflow.widening import promotion_rule
 
 
-def flattened(arguments: Any, leaves: list[Tensor], held: dict[int, Any]) -> Hashable:
+def flattened(arguments: Any, leaves: list[Tensor], held: dict[int, Any]) -> Hashable:  # noqa: PLR0912
     """What ``arguments``, nested tuples, lists, dicts and dataclasses, look like; tensors are added to ``leaves``.
 
     NumPy and CuPy arrays count as tensors; parameters of an optimizer, and what the function holds itself, by its array

@@ -111,7 +111,7 @@ def orthogonal_(x: Tensor, gain: float = 1.0, *, generator: Generator | None = N
 
     >>> import gradflow as gf
     >>> x = orthogonal_(gf.zeros((2, 3)))
-    >>> np.allclose(x @ x.T, np.eye(2), atol=1e-6)
+    >>> np.allclose((x @ x.T).numpy(), np.eye(2), atol=1e-6)
     True
     """
     _check_rank("orthogonal_", x.shape)

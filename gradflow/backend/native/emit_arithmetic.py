@@ -24,7 +24,7 @@ NUMBERS: dict[type, Callable[..., Any]] = {
 _FLOATS = {ast.Add: "fadd contract", ast.Sub: "fsub contract", ast.Mult: "fmul contract", ast.Div: "fdiv"}
 _INTEGERS = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.BitAnd: "and", ast.BitOr: "or", ast.LShift: "shl"}
 _CONDITIONS = {ast.Add: "or", ast.Mult: "and", ast.BitAnd: "and", ast.BitOr: "or"}
-_RELATIONS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne"}
+_RELATIONS: dict[type, str] = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne"}
 
 
 class Unsupported(GradflowError, NotImplementedError):
@@ -122,13 +122,10 @@ class Arithmetic:
         """What ``a`` and ``b`` are both converted to; Python numbers are weak."""
         if isinstance(a, Value) and isinstance(b, Value):
             dtype = np.result_type(a.dtype, b.dtype)
-        elif isinstance(a, Value) or isinstance(b, Value):
-            value, number = (a, b) if isinstance(a, Value) else (b, a)
-            dtype = value.dtype
-            if dtype.kind != "f" and isinstance(number, float):
-                dtype = float64
-            elif dtype == bool_ and not isinstance(number, bool):
-                dtype = int64
+        elif isinstance(a, Value):
+            dtype = _beside(a.dtype, b)
+        elif isinstance(b, Value):
+            dtype = _beside(b.dtype, a)
         else:
             dtype = np.result_type(type(a), type(b))
         return self.floats if self.floats is not None and dtype.kind == "f" else dtype
@@ -160,6 +157,13 @@ class Arithmetic:
             return differs
         text = f"{_conversion(value.dtype, dtype)} {value.typed} to {llvm(dtype, value.width)}"
         return self.writer.instruction(text, dtype, value.width, [value])
+
+
+def _beside(dtype: DType, number: Operand) -> DType:
+    """What ``dtype`` becomes beside a Python number."""
+    if dtype.kind != "f" and isinstance(number, float):
+        return float64
+    return int64 if dtype == bool_ and not isinstance(number, bool) else dtype
 
 
 def _folded(kind: type, a: Number, b: Number) -> Number:

@@ -33,7 +33,8 @@ class Extent(NamedTuple):
 
 def extent(loop: Loop) -> Extent:
     """The layout of a loop, which depends on nothing but the loop and the processor's registers."""
-    sizes = [each.dtype.itemsize for each in (*loop.operands, *loop.statements, *loop.results)]
+    arrays = [*(x.dtype for x in loop.operands), *(x.dtype for x in loop.results)]
+    sizes = [dtype.itemsize for dtype in (*arrays, *(each.dtype for each in loop.statements))]
     costly = sum(map(calls, loop.statements))
     fitting = min(WIDEST, (1 if costly else REGISTERS) * register() // max(sizes), loop.columns)
     width = 1 << fitting.bit_length() - 1
@@ -76,7 +77,7 @@ def flat(loop: Loop) -> bool:
     numbered = any(COLUMN_NUMBER in names(each.expression) for each in loop.statements)
     if loop.rows > 1 and (numbered or any(each.kind == COLUMN for each in loop.operands)):
         return False
-    if any(each.kind in (ROW, COLUMN_SUM) for each in (*loop.operands, *loop.results)):
+    if any(kind in (ROW, COLUMN_SUM) for kind in [*(x.kind for x in loop.operands), *(x.kind for x in loop.results)]):
         return False
     return all(each.over is None for each in loop.statements)
 

@@ -336,5 +336,6 @@ def test_gf_op_is_a_decorator_with_a_formula():
 
 
 def test_an_attribute_is_a_number():
+    assert declared()(gf.tensor(1.0), beta=np.float32(0.0)).item() == declared()(gf.tensor(1.0), beta=0).item()
     with pytest.raises(DTypeError, match="beta is an attribute, a Python number, and was given Tensor"):
         declared()(gf.ones(3), beta=gf.ones(3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from types import CodeType
 from typing import Any
 
@@ -66,7 +66,7 @@ class _Negated(ast.NodeTransformer):
         return ast.Call(ast.Name("logical_not", ast.Load()), [node.operand], [])
 
 
-@cache
+@lru_cache(maxsize=16)  # a simulated device is not kept for ever
 def _functions(xp: Any, dtype: DType) -> dict[str, Any]:
     own = {
         "erf": lambda x: OPS["erf"].forward(xp, x),

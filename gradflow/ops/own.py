@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gradflow.errors import ArgumentError, DTypeError
 from gradflow.formula import COLUMN, FUNCTIONS, NUMBERS, REDUCTIONS
 from gradflow.op import Op
@@ -182,6 +184,8 @@ class _Written(str):
 
 
 def _number(name: str, key: str, value: Any) -> bool | int | float:
+    if isinstance(value, np.generic):
+        value = value.item()
     if type(value) not in (bool, int, float):
         raise DTypeError(f"{name}: {key} is an attribute, a Python number, and was given {type(value).__name__}")
     number: bool | int | float = value

@@ -81,7 +81,7 @@ def check(op: Any) -> Report:
     >>> gf.testing.check(bump).passed
     True
     """
-    declared = op if isinstance(op, Op) else getattr(op, "op", None)
+    declared = getattr(op, "op", None)
     if not isinstance(declared, Op):
         raise DTypeError(f"check: takes an operation that gf.op made, not {type(op).__name__}")
     findings = []

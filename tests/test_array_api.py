@@ -464,3 +464,25 @@ def test_fourier_transforms(dtype, rng):
         agree(result, getattr(np.fft, name)(x.astype(kind)).astype(dtype))
     agree(xp.fft.fftshift(xp.asarray(x), axes=1), np.fft.fftshift(x, axes=1))
     agree(xp.fft.fftfreq(5, d=0.5, dtype=dtype), np.fft.fftfreq(5, 0.5).astype(dtype))
+
+
+# of the extension's functions of floating matrices, those that are for real ones only: all that is not implemented
+REAL_MATRICES_ONLY = {
+    "cholesky", "eigh", "eigvalsh", "matrix_rank", "pinv", "qr", "slogdet", "svd", "svdvals",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", names.LINALG)
+def test_linear_algebra_of_complex_matrices_is_there_but_for_what_is_listed(name, rng):
+    a = rng.normal(size=(3, 3)) + 1j * rng.normal(size=(3, 3))
+    spd = a @ a.conj().T + 3 * np.eye(3)
+    more = {"matrix_power": (3,), "tensordot": (spd,), "vecdot": (a,), "matmul": (a,), "cross": (a,), "solve": (a,)}
+    given = (a[0], a[1]) if name == "outer" else (spd, *more.get(name, ()))
+    ours = [xp.asarray(x) if isinstance(x, np.ndarray) else x for x in given]
+    if name in REAL_MATRICES_ONLY:
+        try:
+            getattr(xp.linalg, name)(*ours)
+        except gf.errors.DTypeError as error:
+            assert "not defined for complex128" in str(error)
+        return
+    agree(getattr(xp.linalg, name)(*ours), getattr(np.linalg, name)(*given))

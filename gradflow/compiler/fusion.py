@@ -21,7 +21,8 @@ MOST = 24  # arrays that one loop reads and writes: more would not stay in regis
 class Group:
     """Calls that are done together: those of a loop, or one that is done alone (``domain`` None)."""
 
-    def __init__(self, number: int, call: Call, each: Term | None) -> None:
+    def __init__(self, order: int, number: int, call: Call, each: Term | None) -> None:
+        self.order = order  # among the groups, which are done in this order
         self.numbers = [number]
         self.calls = [call]
         self.terms = [each] if each is not None else []
@@ -36,53 +37,58 @@ class Group:
 
 
 def grouped(calls: Sequence[Call]) -> list[Group]:
-    """``calls`` as groups in an order in which they can be done.
+    """``calls`` as groups in an order in which they can be done."""
+    return sorted(_Grouping(calls).groups, key=lambda group: group.order)
+
+
+class _Grouping:
+    """Puts calls into groups, one call after another.
 
     A call joins the group of a call whose result it takes, or that reads what it reads: up there if what it needs has
-    been done by then, or that group moves down to it if nothing between needs its results.
+    been done by then, or that group moves down to it if no other needs its results.
     """
-    needs = dependencies(calls)
-    groups: list[Group] = []
-    home: list[Group] = []  # of each call
-    for number, call in enumerate(calls):
-        each = term(call)
-        joined = None if each is None else _joinable(number, call, each, groups, home, needs)
-        if joined is None or each is None:
-            joined = Group(number, call, each)
-            groups.append(joined)
-        home.append(joined)
-    return groups
 
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self.groups: list[Group] = []
+        self._needs = dependencies(calls)
+        self._users: list[list[int]] = [[] for _ in calls]
+        self._home: list[Group] = []  # of each call
+        self._touching: dict[Key, dict[Group, None]] = {}  # the groups that read or write these elements
+        for number, call in enumerate(calls):
+            each = term(call)
+            group = None if each is None else self._joined(number, call, each)
+            if group is None:
+                group = Group(number, number, call, each)
+                self.groups.append(group)
+            self._home.append(group)
+            for other in self._needs[number]:
+                self._users[other].append(number)
+            for value in (*call.reads, *call.writes):
+                self._touching.setdefault(key(value), {})[group] = None
 
-def _joinable(
-    number: int, call: Call, each: Term, groups: list[Group], home: list[Group], needs: list[set[int]]
-) -> Group | None:
-    places = {id(group): position for position, group in enumerate(groups)}
-    latest = max((places[id(home[other])] for other in needs[number]), default=-1)
-    for position in reversed(range(len(groups))):
-        group = groups[position]
-        if group.domain is None or not _related(group, call):
-            continue
-        domain = group.domain.merged(each.domain)
-        if domain is None or not _fits(group, number, call, each, domain, needs):
-            continue
-        if latest <= position:
+    def _joined(self, number: int, call: Call, each: Term) -> Group | None:
+        """The group that ``call`` joins, if there is one: the last that it can."""
+        latest = max((self._home[other].order for other in self._needs[number]), default=-1)
+        for group in sorted(self._related(call, each), key=lambda group: -group.order):
+            domain = None if group.domain is None else group.domain.merged(each.domain)
+            if domain is None or not _fits(group, number, call, each, domain, self._needs):
+                continue
+            if latest > group.order:
+                if any(self._home[user] is not group for other in group.numbers for user in self._users[other]):
+                    continue
+                group.order = number  # down to here
             group.add(number, call, each, domain)
             return group
-        later = groups[position + 1 :]
-        mine = set(group.numbers)
-        between = {id(home[other]) for other in needs[number]} - {id(group)}
-        if not any(needs[other] & mine for g in later for other in g.numbers) and id(group) not in between:
-            group.add(number, call, each, domain)
-            groups.append(groups.pop(position))
-            return group
-    return None
+        return None
 
-
-def _related(group: Group, call: Call) -> bool:
-    """Whether ``call`` takes what ``group`` makes, or reads an array of more than one element that it reads."""
-    mine = {value.storage for each in group.calls for value in (*each.reads, *each.writes) if value.size > 1}
-    return any(value.storage in mine for value in call.reads if value.size > 1)
+    def _related(self, call: Call, each: Term) -> set[Group]:
+        """The groups that make or read what ``call`` reads, but for numbers, which many read."""
+        return {
+            group
+            for value in call.reads
+            for group in self._touching.get(key(value), ())
+            if value.size > 1 or (each.domain.size == 1 and group.domain is not None and group.domain.size == 1)
+        }
 
 
 def _fits(group: Group, number: int, call: Call, each: Term, domain: Domain, needs: list[set[int]]) -> bool:
@@ -133,18 +139,21 @@ def key(value: Value) -> Key:
 def fused(program: Program, single: Callable[[Call], Sequence[Work]]) -> list[Work]:
     """``program`` as works: loops of calls that can be done together, the others as ``single`` makes them."""
     groups = grouped(program.calls)
-    read_later: list[set[Storage]] = []
-    wanted = {value.storage for value in kept(program)}
-    for group in reversed(groups):
-        read_later.append(set(wanted))
-        wanted |= {value.storage for call in group.calls for value in call.reads}
+    last_read: dict[Storage, int] = {}
+    for position, group in enumerate(groups):
+        last_read.update((value.storage, position) for call in group.calls for value in call.reads)
+    last_read.update((value.storage, len(groups)) for value in kept(program))
     works: list[Work] = []
-    for group, later in zip(groups, reversed(read_later), strict=True):
+    for position, group in enumerate(groups):
         if group.domain is None:
             works += single(group.calls[0])
         else:
-            works.append(loop_of(group, later))
+            works.append(loop_of(group, {x for x in _written(group) if last_read.get(x, -1) > position}))
     return works
+
+
+def _written(group: Group) -> set[Storage]:
+    return {value.storage for call in group.calls for value in call.writes}
 
 
 def loop_of(group: Group, later: set[Storage]) -> Work:

@@ -30,8 +30,11 @@ def layout(works: Sequence[Work], kept: Iterable[Value]) -> Layout:
     living: list[Storage] = []
     dead_after: list[list[Storage]] = []
     top = 0
+    newborn: dict[int, list[Storage]] = {}
+    for storage, when in born.items():
+        newborn.setdefault(when, []).append(storage)
     for number, work in enumerate(works):
-        new = [storage for storage, when in born.items() if when == number]
+        new = newborn.get(number, [])
         dying = [storage for storage in living if last[storage] == number]
         replaceable = [storage for storage in dying if _may_be_overwritten(work, storage)]
         for storage in new:

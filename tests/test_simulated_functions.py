@@ -48,6 +48,7 @@ CALLS = {
     "copy": [lambda xp, x, i: xp.copy(x.T)],
     "count_nonzero": [lambda xp, x, i: xp.count_nonzero(i, axis=0)],
     "cumprod": [lambda xp, x, i: xp.cumprod(i, axis=1)],
+    "convolve": [lambda xp, x, i: xp.convolve(x.ravel(), x[0], "full")],
     "cumsum": [lambda xp, x, i: xp.cumsum(x, axis=0), lambda xp, x, i: xp.cumsum(i)],
     "diag": [lambda xp, x, i: xp.diag(x[0], 1), lambda xp, x, i: xp.diag(x)],
     "diagonal": [lambda xp, x, i: xp.diagonal(x, offset=1)],

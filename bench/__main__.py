@@ -140,6 +140,14 @@ def ops(options: argparse.Namespace) -> int:
     return 0
 
 
+def gradients(options: argparse.Namespace) -> int:
+    """Show the times of expressions and linear algebra with their gradients, beside other libraries."""
+    from bench.gradients import compare
+
+    show(compare(options.rounds, options.seconds))
+    return 0
+
+
 def conv(options: argparse.Namespace) -> int:
     from importlib import util
 
@@ -253,6 +261,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seconds", type=float, default=0.03, help="time for each number; default: 0.03")
     command.set_defaults(run=ops)
 
+    command = commands.add_parser("gradients", help="expressions and linear algebra, beside other libraries")
+    command.add_argument("--rounds", type=int, default=3, help="turns of each library; default: 3")
+    command.add_argument("--seconds", type=float, default=0.5, help="length of a turn; default: 0.5")
+    command.set_defaults(run=gradients)
     command = commands.add_parser("conv", help="typical convolution layers, beside PyTorch")
     command.add_argument("--rounds", type=int, default=5, help="turns of each library; default: 5")
     command.add_argument("--seconds", type=float, default=0.5, help="length of a turn; default: 0.5")

@@ -101,10 +101,11 @@ def _serve(library: str) -> None:
             number, seconds = line.split()
             forward, both = build(LAYERS[int(number)])
             sums = [float(np.abs(call()).sum(dtype=np.float64)) for call in (forward, both)]
-            reply(seconds=[_median(call, float(seconds) / 2) for call in (forward, both)], sums=sums)
+            reply(seconds=[median(call, float(seconds) / 2) for call in (forward, both)], sums=sums)
 
 
-def _median(call: Callable[[], Any], seconds: float) -> float:
+def median(call: Callable[[], Any], seconds: float) -> float:
+    """The median time of the calls that can be done in ``seconds``; at least one is."""
     taken: list[float] = []
     end = time.perf_counter() + seconds
     while not taken or time.perf_counter() < end:

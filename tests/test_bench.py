@@ -310,9 +310,17 @@ def test_free_blas_unsets_both_variables_together(tmp_path: Path, monkeypatch: p
     assert "OPENBLAS_L2_SIZE" not in freed
 
 
-@pytest.mark.parametrize("command", [["ops", "sigmoid", "matmul", "--seconds", "0.001"], ["import", "--runs", "1"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ops", "sigmoid", "matmul", "--seconds", "0.001"],
+        ["import", "--runs", "1"],
+        ["gradients", "--rounds", "1", "--seconds", "0.001"],
+    ],
+)
 def test_the_other_commands_run(command: list[str]) -> None:
-    assert "µs" in python("-m", "bench", *command)
+    assert "µs" in (shown := python("-m", "bench", *command)) or " ms" in shown
+    assert "another gradient" not in shown
 
 
 def test_pytest_finds_the_benchmarks_of_steps_and_of_every_declared_workload() -> None:

@@ -11,6 +11,7 @@ from gradflow.op import Op, Spec
 from gradflow.samples import Sample
 from gradflow.testing.cases import call, cases, operands
 from gradflow.transforms import batching, tangent
+from gradflow.transforms import vectorized as _vectorized  # noqa: F401 - declares the rules
 
 DTYPES = ("float16", "float32", "float64", "complex64", "complex128", "int64", "bool")
 HEADER = """# Operations

@@ -27,6 +27,9 @@ def chunks(xp: Any, p: Array, g: Array, *state: Array | None) -> Iterator[tuple[
 
     float16 comes as float32 and is rounded after the update: ``eps`` and squares of gradients are too small for it.
     """
+    if p.size <= CHUNK and p.dtype != dtypes.float16:
+        yield (p, g, *state, xp.empty_like(p))
+        return
     size = CHUNK if p.ndim == 1 else max(p.size, 1)
     scratch = xp.empty(min(CHUNK, p.size), p.dtype) if p.ndim == 1 else xp.empty_like(p)
     for start in range(0, p.size, size):

@@ -225,7 +225,7 @@ SINGULAR = np.array([[1.0, 2.0], [2.0, 4.0]])
         (lambda: linalg.solve_triangular(np.zeros((2, 2)), np.ones(2)), "a 0 on its diagonal"),
         (lambda: linalg.matrix_power(SINGULAR, -1), "inv: a matrix is singular"),
         (lambda: linalg.svdvals(np.full((2, 2), np.nan)), "svdvals: the singular values of a matrix were not found"),
-        (lambda: linalg.slogdet(leaf(SINGULAR)).logabsdet.backward(), "inv: a matrix is singular"),
+        (lambda: linalg.slogdet(leaf(SINGULAR)).logabsdet.backward(), "inv: a matrix is singular"),  # noqa: PLW0108
     ],
 )
 def test_a_matrix_without_a_result_is_named(attempt, says):

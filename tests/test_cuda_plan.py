@@ -11,6 +11,7 @@ import pytest
 
 import gradflow as gf
 from generated import loop
+from gradflow.backend.cuda import CudaBackend
 from gradflow.compiler.cuda_plan import CudaPlan
 from gradflow.compiler.cuda_steps import OpCall, Python, Work
 from gradflow.device import Device
@@ -257,6 +258,17 @@ def test_a_product_without_an_algorithm_is_cupys_or_an_error(gpu: Any, monkeypat
     assert out.get().tolist() == [[4.0] * 4] * 4
     with pytest.raises(KernelError, match="no algorithm"):
         prepared(gpu, [Gemm(a, b, out, epilogue="relu", bias=gpu.xp.ones(4, "f4"))])
+
+
+def test_without_cublaslt_the_products_of_a_compiled_step_are_cupys(simulated: Any, rng: Any) -> None:
+    host = rng.standard_normal((3, 5, 5), np.float32)
+    with device.serving(CudaBackend(simulated.xp, None)):
+        weight = gf.tensor(host[0], device="cuda")
+        layer = gf.compile(lambda x: gf.relu(x @ weight))
+        for each in host:
+            out = layer(gf.tensor(each, device="cuda"))
+        assert layer.plan.device.kind == "cuda"
+        np.testing.assert_allclose(out.numpy(), np.maximum(host[2] @ host[0], 0), atol=1e-5)
 
 
 def test_a_graph_that_cuda_refuses_to_make_leaves_the_launch_list(gpu: Any, monkeypatch: Any) -> None:

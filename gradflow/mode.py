@@ -13,9 +13,8 @@ PLAIN = -1
 class _Mode(threading.local):
     recording = True
     reading: Callable[[str], None] | None = None  # told of the attempt when a tensor's elements are about to be read
-    silent: frozenset[int] = (
-        frozenset()
-    )  # numbers of levels on whose tapes nothing is recorded; PLAIN is outside of all
+    # numbers of levels on whose tapes nothing is recorded; PLAIN is outside of all
+    silent: frozenset[int] = frozenset()
     level: Any = None  # the innermost vmap or jvp that runs (see gradflow/transforms/level.py)
 
 

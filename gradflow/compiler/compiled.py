@@ -26,8 +26,6 @@ from gradflow.tensor import Tensor
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PLANS = 16  # kept for one function
-
-
 WARNED = 3  # traces for yet other arguments after which that is remarked upon
 
 

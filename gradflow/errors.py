@@ -12,6 +12,7 @@ GradflowError
 ├── BudgetExceeded    (AssertionError) a block of code launched more kernels, or waited more often, than allowed
 ├── GradientError     (RuntimeError)  a backward pass that cannot be run
 ├── TransformError    (RuntimeError)  a function that vmap, jvp or another transform cannot take apart
+├── ConvergenceError  (RuntimeError)  an iteration that ended before it found what was asked for
 ├── CompileError      (RuntimeError)  a step that cannot be compiled, since a replay would differ from it
 ├── NumPyCallError    (TypeError)     a function of NumPy's, or an argument of it, that there is not for tensors
 ├── ExportError       (BufferError)   a tensor that another library cannot take over without losing its gradient
@@ -72,6 +73,10 @@ class GradientError(GradflowError, RuntimeError):
 
 class TransformError(GradflowError, RuntimeError):
     """A function that ``vmap``, ``jvp`` or another transform cannot take apart."""
+
+
+class ConvergenceError(GradflowError, RuntimeError):
+    """An iteration that ended before it found what was asked for."""
 
 
 class CompileError(GradflowError, RuntimeError):

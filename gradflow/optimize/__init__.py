@@ -1,7 +1,8 @@
 """Minimization and least squares for scientists, with SciPy's signatures, by gradients, on the tensors' device."""
 
+from gradflow.optimize.curve_fit import curve_fit
 from gradflow.optimize.least_squares import least_squares
 from gradflow.optimize.minimize import minimize
-from gradflow.optimize.result import OptimizeResult
+from gradflow.optimize.result import OptimizeResult, OptimizeWarning
 
-__all__ = ["OptimizeResult", "least_squares", "minimize"]
+__all__ = ["OptimizeResult", "OptimizeWarning", "curve_fit", "least_squares", "minimize"]

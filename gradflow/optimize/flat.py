@@ -9,7 +9,7 @@ import numpy as np
 
 from gradflow.dtypes import float64
 from gradflow.errors import ArgumentError, DTypeError, ShapeError
-from gradflow.ops.create import asarray
+from gradflow.ops.create import asarray, full_like
 from gradflow.ops.join import concat
 from gradflow.ops.shape import reshape
 from gradflow.tensor import Tensor
@@ -61,8 +61,10 @@ class Flat:
         return tree.filled(self.given, iter(parts))
 
     def flattened(self, what: str, given: Any) -> Tensor:
-        """A container like x0, or a vector of as many elements, as a vector of the same dtype."""
+        """A container like x0, a vector of as many elements or one number for all, as a vector of the same dtype."""
         like = self.vector
+        if isinstance(given, int | float):
+            return full_like(like, given)
         leaves = tree.leaves(given)
         if isinstance(given, list | tuple) and all(isinstance(x, int | float | np.generic) for x in leaves):
             leaves = [np.asarray(given)]

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from gradflow.dtypes import finfo
 from gradflow.errors import ArgumentError
 from gradflow.mode import no_grad
-from gradflow.ops.arithmetic import maximum, where
-from gradflow.ops.create import asarray
-from gradflow.optimize.objective import inner, largest
-from gradflow.optimize.region import Model
-from gradflow.optimize.residuals import Function, Residuals
-from gradflow.optimize.result import OptimizeResult
-from gradflow.tensor import Tensor
+from gradflow.optimize import marquardt, reflective
+from gradflow.optimize.flat import Flat
+from gradflow.optimize.loss import Loss, Rho
+from gradflow.optimize.marquardt import Ends, Found, Scale
+from gradflow.optimize.objective import largest
+from gradflow.optimize.reflective import Box
+from gradflow.optimize.residuals import Function, Point, Residuals, Vector
+from gradflow.optimize.result import OptimizeResult, told
 
-FIRST = 100.0  # the radius of the first region of trust, in lengths of x0
+AWAY = 1e-10  # from bounds, as a share of their size: where "trf" begins
 STATUS = {
+    -2: "`callback` raised `StopIteration`.",
     0: "The maximum number of function evaluations is exceeded.",
     1: "`gtol` termination condition is satisfied.",
     2: "`ftol` termination condition is satisfied.",
@@ -29,47 +30,48 @@ STATUS = {
 }
 
 
-class _State(NamedTuple):
-    x: Tensor
-    residuals: Tensor
-    jacobian: Tensor
-    size: float  # of the residuals
-    radius: float
-    damping: float
-
-
 def least_squares(
     fun: Function,
     x0: Any,
     jac: Function | None = None,
-    bounds: Any = None,
-    method: str = "lm",
+    bounds: Any = (-np.inf, np.inf),
+    method: str | None = None,
     ftol: float | None = 1e-8,
     xtol: float | None = 1e-8,
     gtol: float | None = 1e-8,
-    x_scale: Any = "jac",
-    loss: str = "linear",
+    x_scale: Any = None,
+    loss: str | Rho = "linear",
+    f_scale: float = 1.0,
     max_nfev: int | None = None,
     args: Any = (),
     kwargs: Mapping[str, Any] | None = None,
+    callback: Callable[..., Any] | None = None,
 ) -> OptimizeResult:
     """The ``x`` near ``x0`` for which half the sum of squares of ``fun(x, *args, **kwargs)``, a vector, is least.
 
-    As ``scipy.optimize.least_squares`` with the method "lm", the only one here, and with a Jacobian that is ours: by
-    forward mode if there are fewer variables than residuals, otherwise by reverse mode. ``x0`` is a tensor, an array,
-    a list of numbers or a nested container of tensors, float32 or float64, on any device; ``fun`` is given the same.
+    As ``scipy.optimize.least_squares``, with a Jacobian that is ours: by forward mode if there are fewer variables than
+    residuals, otherwise by reverse mode. ``x0`` is a tensor, an array, a list of numbers or a nested container of
+    tensors, float32 or float64, on any device; ``fun`` is given the same.
     ``jac(x, *args, **kwargs)`` is for a Jacobian of your own, (residuals, variables).
 
-    It ends when the sum decreases by less than ``ftol`` times itself, ``x`` moves by less than ``xtol`` times itself,
-    or residuals and columns of the Jacobian are orthogonal up to ``gtol``; a tolerance that is None, or below the
-    eps of the dtype, is eps. ``x_scale`` is how large variables are, in the structure of x0, or "jac": the
-    inverse norms of the columns. ``max_nfev`` is 100 times the number of variables if it is not given.
+    ``bounds`` are (low, high), each a number or in the structure of x0, or SciPy's Bounds. ``loss`` is "linear",
+    "soft_l1", "huber", "cauchy", "arctan", or ``rho(z)`` of your own, of the squares of the residuals over
+    ``f_scale``: it returns the losses, or (3, residuals) with their first and second derivatives. ``method`` is "lm"
+    (the default without bounds and another loss) or "trf" (the default with them).
 
-    The result has ``x``, ``cost``, ``fun`` (the residuals), ``jac``, ``grad``, ``optimality``, ``nit``, ``nfev``,
-    ``njev``, ``status``, ``message`` and ``success``. Raises ArgumentError for bounds, another method or loss, and for
-    residuals that are no numbers at ``x0``; ShapeError for residuals that are no vector.
+    It ends when the cost decreases by less than ``ftol`` times itself, ``x`` moves by less than ``xtol`` times itself,
+    or the gradient ("lm": the cosines of residuals and columns of the Jacobian) is below ``gtol``; a tolerance that is
+    None, or below the eps of the dtype, is eps. ``x_scale`` is how large variables are, in the structure of x0, or
+    "jac": the inverse norms of the columns (the default of "lm"; of "trf" it is 1). ``max_nfev`` is 100 times the
+    number of variables if it is not given. ``callback(x)``, or ``callback(intermediate_result=...)``, is called after
+    each iteration and may raise StopIteration.
 
-    Method: Levenberg (1944), Marquardt (1963), with the scaling, damping and tests of Moré (1978), as in MINPACK.
+    The result has ``x``, ``cost``, ``fun`` (the residuals), ``jac`` (after the loss), ``grad``, ``optimality``,
+    ``active_mask`` (-1 or 1 at the lower or upper bound), ``nit``, ``nfev``, ``njev``, ``status``, ``message`` and
+    ``success``. Raises ArgumentError for bounds that ``x0`` is not within, another method or loss, and residuals that
+    are no numbers at ``x0``; ShapeError for residuals that are no vector.
+
+    Methods: Moré (1978), as in MINPACK; Branch, Coleman & Li, SIAM J. Sci. Comput. 21 (1999), as in SciPy.
 
     >>> import gradflow as gf
     >>> t, y = gf.tensor([0.0, 1.0, 2.0]), gf.tensor([5.0, 2.5, 1.25])
@@ -78,23 +80,40 @@ def least_squares(
     >>> fit.success, round(fit.x["a"].item(), 3), round(fit.x["rate"].item(), 3)
     (True, 5.0, 0.693)
     """
-    _check(method, loss, bounds, {"ftol": ftol, "xtol": xtol, "gtol": gtol}, max_nfev)
-    problem = Residuals(fun, x0, args, kwargs or {}, jac)
-    like = problem.flat.vector
-    eps = float(finfo(like.dtype).eps)
-    least_f, least_x, least_g = (eps if tol is None else max(float(tol), eps) for tol in (ftol, xtol, gtol))
-    limit = 100 * like.size if max_nfev is None else max_nfev
+    tolerances = {"ftol": ftol, "xtol": xtol, "gtol": gtol}
+    _check(method, tolerances, max_nfev)
+    problem = Residuals(fun, x0, args, kwargs or {}, jac, Loss(loss, f_scale))
+    low, high = _bounds(problem.flat, bounds)
+    free = not np.isfinite([low, high]).any()
+    chosen = method or ("lm" if free and loss == "linear" else "trf")
+    if chosen == "lm" and not (free and loss == "linear"):
+        raise ArgumentError(f"least_squares: 'lm' takes no {'bounds' if not free else 'loss but linear'}; 'trf' does")
+    scale = Scale(_weights(problem.flat, x_scale, chosen))
+    eps = float(finfo(problem.flat.vector.dtype).eps)
+    limit = 100 * low.size if max_nfev is None else max_nfev
+
+    def notice(at: Point, done: int) -> bool:
+        if callback is None:
+            return False
+        more = {"cost": at.cost, "nit": done, "nfev": problem.nfev}
+        return told(callback, OptimizeResult(x=problem.filled(at.x), fun=at.residuals, **more))
+
+    least_f, least_x, least_g = (eps if tol is None else max(float(tol), eps) for tol in tolerances.values())
+    ends = Ends(least_f, least_x, least_g, limit, eps, notice)
+    start = problem.flat.vector.numpy()
     with no_grad():
-        return _fit(problem, _Scale(problem, x_scale), least_f, least_x, least_g, limit)
+        if chosen == "lm":
+            return _result(problem, marquardt.fit(problem, problem.begun(start), scale, ends), None, ends)
+        box = Box(low, high)
+        if not box.contains(start):
+            raise ArgumentError(f"least_squares: x0 is {start}, which is not between the bounds {low} and {high}")
+        begun = problem.begun(box.inner(start, max(AWAY, eps)))
+        return _result(problem, reflective.fit(problem, begun, scale, box, ends), box, ends)
 
 
-def _check(method: str, loss: str, bounds: Any, tolerances: dict[str, float | None], limit: int | None) -> None:
-    if method != "lm":
-        raise ArgumentError(f"least_squares: there is no method {method!r}; there is 'lm'")
-    if loss != "linear":
-        raise ArgumentError(f"least_squares: there is no loss {loss!r}; there is 'linear'")
-    if bounds is not None and not all(np.all(np.isinf(np.asarray(x, np.float64))) for x in _ends(bounds)):
-        raise ArgumentError("least_squares: 'lm' takes no bounds; gf.optimize.minimize with L-BFGS-B does")
+def _check(method: str | None, tolerances: dict[str, float | None], limit: int | None) -> None:
+    if method not in (None, "lm", "trf"):
+        raise ArgumentError(f"least_squares: there is no method {method!r}; there are 'lm' and 'trf'")
     for name, tol in tolerances.items():
         if tol is not None and not tol >= 0:
             raise ArgumentError(f"least_squares: {name} is {tol}; it must not be negative")
@@ -102,109 +121,40 @@ def _check(method: str, loss: str, bounds: Any, tolerances: dict[str, float | No
         raise ArgumentError(f"least_squares: max_nfev is {limit}; it must be 1 or more")
 
 
-def _ends(bounds: Any) -> tuple[Any, Any]:
-    return (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else tuple(bounds)
+def _bounds(flat: Flat, given: Any) -> tuple[Vector, Vector]:
+    ends = (given.lb, given.ub) if hasattr(given, "lb") else tuple(given)
+    if len(ends) != 2:
+        raise ArgumentError(f"least_squares: bounds are (low, high), of all variables, not {len(ends)} of them")
+    low, high = (flat.flattened("a bound", each).numpy() for each in ends)
+    return low, high
 
 
-class _Scale:
-    """How steps are measured: by the largest norms that columns of the Jacobian have had, or by what is given."""
-
-    def __init__(self, problem: Residuals, given: Any) -> None:
-        self.given: Tensor | None = None
-        self.now: Tensor | None = None
-        if isinstance(given, str):
-            if given != "jac":
-                raise ArgumentError(f"least_squares: x_scale is {given!r}; it is 'jac', or the sizes of variables")
-            return
-        like = problem.flat.vector
-        sizes = asarray(given, dtype=like.dtype, device=like.device) if isinstance(given, int | float) else None
-        self.given = 1 / (problem.flat.flattened("x_scale", given) if sizes is None else like * 0 + sizes)
-        if not bool((self.given > 0).all().item()):
-            raise ArgumentError("least_squares: x_scale must be positive")
-
-    def of(self, jacobian: Tensor) -> Tensor:
-        if self.given is not None:
-            return self.given
-        norms = (jacobian * jacobian).sum(axis=0) ** 0.5
-        self.now = where(norms == 0, 1.0, norms) if self.now is None else maximum(self.now, norms)
-        return self.now
+def _weights(flat: Flat, x_scale: Any, method: str) -> Vector | None:
+    """What steps are multiplied by, None for the norms of the Jacobian's columns."""
+    given = {"lm": "jac", "trf": 1.0}[method] if x_scale is None else x_scale
+    if isinstance(given, str):
+        if given != "jac":
+            raise ArgumentError(f"least_squares: x_scale is {given!r}; it is 'jac', or the sizes of variables")
+        return None
+    sizes = np.asarray(flat.flattened("x_scale", given).numpy(), np.float64)
+    if not ((sizes > 0) & np.isfinite(sizes)).all():
+        raise ArgumentError("least_squares: x_scale must be positive")
+    return 1 / sizes
 
 
-def _fit(problem: Residuals, scale: _Scale, ftol: float, xtol: float, gtol: float, limit: int) -> OptimizeResult:
-    x, residuals, jacobian = problem.begun()
-    size = inner(residuals, residuals) ** 0.5
-    length = _length(scale.of(jacobian) * x)
-    state = _State(x, residuals, jacobian, size, FIRST * (length or 1.0), 0.0)
-    done = 0
-    while True:
-        if _cosine(state) <= gtol:
-            return _result(problem, state, done, 1)
-        steps = scale.of(state.jacobian)
-        model = Model(state.residuals, state.jacobian, steps)
-        while True:
-            if problem.nfev >= limit:
-                return _result(problem, state, done, 0)
-            state, accepted, status = _tried(problem, model, state, done == 0, ftol, xtol)
-            if accepted:
-                done += 1
-                state = state._replace(jacobian=problem.jacobian(state.x, state.residuals.size))
-            if status:
-                return _result(problem, state, done, status)
-            if accepted:
-                break
-
-
-def _tried(
-    problem: Residuals, model: Model, at: _State, first: bool, ftol: float, xtol: float
-) -> tuple[_State, bool, int]:
-    """A step within the region of trust, taken if the sum decreases, with a new radius; a status if that is the end."""
-    damping = model.damping(at.radius, at.damping)
-    step, length, changed = model.step(damping)
-    radius = min(at.radius, length) if first else at.radius
-    x = at.x + step
-    residuals = problem.at(x)
-    size = inner(residuals, residuals) ** 0.5
-    actual = 1 - (size / at.size) ** 2 if 0.1 * size < at.size else -1.0
-    linear, damped = (changed / at.size) ** 2, damping * (length / at.size) ** 2
-    promised, slope = linear + 2 * damped, -(linear + damped)
-    ratio = actual / promised if promised else 0.0
-    if ratio <= 0.25:
-        share = 0.5 if actual >= 0 else 0.5 * slope / (slope + 0.5 * actual)
-        share = 0.1 if 0.1 * size >= at.size or share < 0.1 or not math.isfinite(size) else share
-        radius, damping = share * min(radius, 10 * length), damping / share
-    elif damping == 0 or ratio >= 0.75:
-        radius, damping = 2 * length, damping / 2
-    accepted = ratio >= 1e-4
-    moved = at._replace(x=x, residuals=residuals, size=size) if accepted else at
-    by_value = abs(actual) <= ftol and promised <= ftol and ratio <= 2
-    by_step = radius <= xtol * _length(model.scale * moved.x)
-    status = 4 if by_value and by_step else 2 if by_value else 3 if by_step else 0
-    return moved._replace(radius=radius, damping=damping), accepted, status
-
-
-def _length(x: Tensor) -> float:
-    return float(inner(x, x) ** 0.5)
-
-
-def _cosine(at: _State) -> float:
-    """The largest cosine of the angles between the residuals and the columns of the Jacobian."""
-    if at.size == 0:
-        return 0.0
-    norms: Tensor = (at.jacobian * at.jacobian).sum(axis=0) ** 0.5
-    cosines = at.residuals @ at.jacobian / where(norms == 0, 1.0, norms)
-    return largest(cosines) / at.size
-
-
-def _result(problem: Residuals, at: _State, iterations: int, status: int) -> OptimizeResult:
-    gradient = at.residuals @ at.jacobian
+def _result(problem: Residuals, found: Found, box: Box | None, ends: Ends) -> OptimizeResult:
+    at, linear, done, status = found
+    gradient = linear.residuals @ linear.jacobian
+    active = np.zeros(at.x.shape, np.int64) if box is None else box.active(at.x, ends.xtol)
     return OptimizeResult(
-        x=problem.flat.filled(at.x),
-        cost=0.5 * at.size**2,
+        x=problem.filled(at.x),
+        cost=at.cost,
         fun=at.residuals,
-        jac=at.jacobian,
+        jac=linear.jacobian,
         grad=problem.flat.filled(gradient),
-        optimality=largest(gradient),
-        nit=iterations,
+        optimality=largest(gradient) if box is None else reflective.optimality(box, at, linear),
+        active_mask=problem.filled(active),
+        nit=done,
         nfev=problem.nfev,
         njev=problem.njev,
         status=status,

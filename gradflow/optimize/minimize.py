@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from gradflow.optimize import bounded, newton
 from gradflow.optimize.descent import Notice, Stop, descend
 from gradflow.optimize.models import Conjugate, Dense, Limited
 from gradflow.optimize.objective import Function, Objective
-from gradflow.optimize.result import OptimizeResult
+from gradflow.optimize.result import OptimizeResult, told
 from gradflow.tensor import Tensor
 
 LEAST = {8: 1e-5, 4: 1e-4}  # by the bytes of a number: what gradients and steps can be known to
@@ -76,8 +75,12 @@ def minimize(
         raise ArgumentError(f"minimize: {chosen} takes no hessp; Newton-CG does")
     given = _options(chosen, options, tol)
     objective = Objective(fun, x0, args, jac, hessp)
+
+    def notice(x: Tensor, value: float) -> bool:
+        return callback is not None and told(callback, OptimizeResult(x=objective.flat.filled(x), fun=value))
+
     with no_grad():
-        return _run(chosen, objective, bounds, given, _notice(objective, callback))
+        return _run(chosen, objective, bounds, given, notice)
 
 
 def _run(method: str, objective: Objective, bounds: Any, given: dict[str, Any], notice: Notice) -> OptimizeResult:
@@ -119,23 +122,3 @@ def _options(method: str, given: Mapping[str, Any] | None, tol: float | None) ->
         if chosen.get(name) is not None and not chosen[name] >= least:
             raise ArgumentError(f"minimize: the option {name} is {chosen[name]!r}; it must be {least} or more")
     return chosen
-
-
-def _notice(objective: Objective, callback: Callable[..., Any] | None) -> Notice:
-    """What tells ``callback`` of an iteration, and whether that wants to stop."""
-    if callback is None:
-        return lambda x, value: False
-    whole = "intermediate_result" in inspect.signature(callback).parameters
-
-    def notice(x: Tensor, value: float) -> bool:
-        point = objective.flat.filled(x)
-        try:
-            if whole:
-                callback(intermediate_result=OptimizeResult(x=point, fun=value))
-            else:
-                callback(point)
-        except StopIteration:
-            return True
-        return False
-
-    return notice

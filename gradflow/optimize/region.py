@@ -6,24 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from gradflow.ops.create import asarray
-from gradflow.ops.orthogonal import svd
-from gradflow.tensor import Tensor
-
 CLOSE = 0.1  # how much longer or shorter than the region's radius a step may be, as a share of it
+
+Vector = Any
 
 
 class Model:
-    """Residuals ``r + J p``, with steps measured by ``scale``: as long as ``|scale * p|``."""
+    """Half the sum of squares of ``parts + matrix @ step``; singular values below ``least`` of the largest are 0."""
 
-    def __init__(self, residuals: Tensor, jacobian: Tensor, scale: Tensor) -> None:
-        self.scale = scale
-        left, sizes, self.right = svd(jacobian / scale, full_matrices=False)
-        self.sizes: Any = np.asarray(sizes.numpy(), np.float64)
-        self.parts: Any = np.asarray((residuals @ left).numpy(), np.float64)
-        smallest = np.finfo(residuals.dtype).eps * max(jacobian.shape) * self.sizes[0]
-        self.full = bool((self.sizes > smallest).all())
-        self.parts = np.where(self.sizes > smallest, self.parts, 0.0)
+    def __init__(self, matrix: Any, parts: Vector, least: float) -> None:
+        self.matrix = matrix
+        self.gradient = parts @ matrix
+        left, self.sizes, self.right = np.linalg.svd(matrix, full_matrices=False)
+        above = self.sizes > least * self.sizes[0]
+        self.full = bool(above.all())
+        self.parts = np.where(above, parts @ left, 0.0)
         self.sizes = np.maximum(self.sizes, 1e-150)  # whose square is not 0
 
     def damping(self, radius: float, damping: float) -> float:
@@ -47,7 +44,7 @@ class Model:
                 damping = max(1e-3 * high, (low * high) ** 0.5)
         return damping
 
-    def _shares(self, damping: float) -> Any:
+    def _shares(self, damping: float) -> Vector:
         return self.sizes * self.parts / (self.sizes**2 + damping)
 
     def _length(self, damping: float) -> float:
@@ -58,12 +55,19 @@ class Model:
         shares = self._shares(damping)
         return float(np.sum(shares**2 / (self.sizes**2 + damping)) / max(np.linalg.norm(shares), 1e-300))
 
-    def step(self, damping: float) -> tuple[Tensor, float, float]:
-        """The damped step, its length, and the length of what it changes the residuals by."""
-        shares = self._shares(damping)
-        along = asarray(-shares, dtype=self.right.dtype, device=self.right.device)
-        return (
-            (along @ self.right) / self.scale,
-            float(np.linalg.norm(shares)),
-            float(np.linalg.norm(self.sizes * shares)),
-        )
+    def step(self, damping: float) -> Vector:
+        """The damped step."""
+        return -self._shares(damping) @ self.right
+
+    def rise(self, step: Vector) -> float:
+        """How much higher the model is after ``step``."""
+        changed = self.matrix @ step
+        return float(0.5 * changed @ changed + self.gradient @ step)
+
+    def lowest(self, start: Vector, direction: Vector, first: float, last: float) -> Vector:
+        """The lowest of the points ``start + t * direction`` with ``t`` between ``first`` and ``last``."""
+        changed, before = self.matrix @ direction, self.matrix @ start
+        bend, slope = changed @ changed, self.gradient @ direction + changed @ before
+        inside = [float(np.clip(-slope / bend, first, last))] if bend > 0 else []
+        points = [start + t * direction for t in (first, last, *inside)]
+        return min(points, key=self.rise)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
+
+
+class OptimizeWarning(UserWarning):
+    """Something about a result is not known."""
 
 
 class OptimizeResult(dict[str, Any]):
@@ -26,3 +32,15 @@ class OptimizeResult(dict[str, Any]):
         width = max(map(len, self), default=0)
         indented = [(name, repr(value).replace("\n", "\n" + " " * (width + 2))) for name, value in self.items()]
         return "\n".join(f"{name:>{width}}: {text}" for name, text in indented)
+
+
+def told(callback: Callable[..., Any], so_far: OptimizeResult) -> bool:
+    """Tell ``callback`` of an iteration: the point, or all if it asks for that; whether it wants to stop."""
+    try:
+        if "intermediate_result" in inspect.signature(callback).parameters:
+            callback(intermediate_result=so_far)
+        else:
+            callback(so_far.x)
+    except StopIteration:
+        return True
+    return False

@@ -231,3 +231,15 @@ def test_the_first_numbers_of_seed_0_stay_what_they_are():
     assert randint(wide, 0, 100).tolist() == [88, 60, 36, 3, 31, 27, 41, 42]
     assert permutation(8, seed=0, counter=0).tolist() == [3, 5, 4, 2, 6, 7, 1, 0]
     assert dropout_mask(bits, 0.5).tolist() == [False, True, True, True, True, False, True, False]
+
+
+@pytest.mark.parametrize("width", [32, 64])
+def test_several_draws_at_once_are_those_draws_in_rows(width, monkeypatch):
+    seeds, counters = np.array([1, 2**64 - 1, 1], np.uint64), np.array([7, 0, 2**63], np.uint64)
+    expected = [random_bits(seed, counter, 37, width) for seed, counter in zip(seeds, counters, strict=True)]
+    np.testing.assert_array_equal(random_bits(seeds, counters, 37, width), expected)
+    orders = [permutation(9, seed, counter) for seed, counter in zip(seeds, counters, strict=True)]
+    np.testing.assert_array_equal(permutation(9, seeds, counters), orders)
+    monkeypatch.setattr(module, "CHUNK", 16)
+    np.testing.assert_array_equal(random_bits(seeds, counters, 37, width), expected)
+    assert random_bits(seeds[:0], counters[:0], 5, width).shape == (0, 5)

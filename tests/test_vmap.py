@@ -100,11 +100,70 @@ def test_a_loss_over_labelled_rows(rng):
     close(gf.vmap(loss)(logits, labels), [loss(logits[i], labels[i]).item() for i in range(5)])
 
 
-def test_other_elements_are_dropped_of_every_example():
-    gf.manual_seed(0)
-    out = gf.vmap(lambda x: gf.nn.functional.dropout(x, 0.5))(gf.ones((2, 64))).numpy()
-    assert set(np.unique(out)) == {0.0, 2.0}
-    assert (out[0] != out[1]).any()
+DRAWS = {
+    "uniform": lambda x: gf.random.uniform(3) + x[0] * 0,
+    "normal": lambda x: gf.random.normal((2, 2), dtype="float64"),
+    "randint": lambda x: gf.random.randint(0, 100, 4),
+    "permutation": lambda x: gf.random.permutation(5),
+    "dropout": lambda x: gf.nn.functional.dropout(x, 0.5),
+    "gradient of dropout": gf.grad(lambda x: (gf.nn.functional.dropout(x, 0.5) ** 3).sum()),
+    "recomputed": gf.grad(lambda x: gf.checkpoint(lambda x: gf.nn.functional.dropout(x, 0.5) ** 2, x).sum()),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_each_example_has_a_draw_of_its_own_or_all_have_the_same(name):
+    f, x = DRAWS[name], gf.ones((6, 4), dtype="float64")
+    gf.manual_seed(3)
+    loop = [f(row).numpy() for row in x]
+    after = gf.random.uniform(2).tolist()
+    gf.manual_seed(3)
+    np.testing.assert_array_equal(gf.vmap(f, randomness="different")(x).numpy(), loop)
+    assert gf.random.uniform(2).tolist() == after  # as many draws as the loop made
+    gf.manual_seed(3)
+    np.testing.assert_array_equal(gf.vmap(f, randomness="same")(x).numpy(), [loop[0]] * 6)
+    assert not np.array_equal(loop[0], loop[1])
+
+
+def test_nested_maps_draw_for_every_pair_or_for_every_row():
+    f, x = lambda x: gf.random.uniform(2), gf.ones((2, 3, 1))
+    gf.manual_seed(3)
+    draws = np.array([gf.random.uniform(2).numpy() for _ in range(6)]).reshape(2, 3, 2)
+    gf.manual_seed(3)
+    pairs = gf.vmap(gf.vmap(f, randomness="different"), randomness="different")(x)
+    np.testing.assert_array_equal(pairs.numpy(), draws)
+    gf.manual_seed(3)
+    rows = gf.vmap(gf.vmap(f, randomness="same"), randomness="different")(x)
+    np.testing.assert_array_equal(rows.numpy(), np.broadcast_to(draws.reshape(6, 2)[:2, None], (2, 3, 2)))
+    with pytest.raises(TransformError, match="uniform draws random numbers"):
+        gf.vmap(gf.vmap(f, randomness="different"))(x)
+
+
+def test_random_numbers_of_a_compiled_map_are_drawn_anew():
+    def f(x):
+        return gf.vmap(lambda row: gf.nn.functional.dropout(row, 0.5), randomness="different")(x)
+
+    x, compiled = gf.ones((3, 16)), gf.compile(f)
+    gf.manual_seed(1)
+    expected = [f(x).numpy() for _ in range(4)]
+    gf.manual_seed(1)
+    np.testing.assert_array_equal([compiled(x).numpy() for _ in range(4)], expected)
+
+
+def test_random_numbers_of_a_jacobian_are_the_same_in_every_column():
+    for jacobian in (gf.jacfwd, gf.jacrev):
+        gf.manual_seed(0)
+        found = jacobian(lambda x: gf.nn.functional.dropout(x, 0.5))(gf.ones(8)).numpy()
+        gf.manual_seed(0)
+        close(gf.diag(gf.nn.functional.dropout(gf.ones(8), 0.5)), found)
+
+
+def test_random_numbers_are_refused_unless_it_is_said_whose_they_are(a):
+    for draw in (lambda x: gf.nn.functional.dropout(x, 0.5), lambda x: x + gf.random.normal(4)):
+        with pytest.raises(TransformError, match=r"draws random numbers; say randomness='different' for"):
+            gf.vmap(draw)(a)
+    with pytest.raises(ArgumentError, match="randomness is 'equal'; it must be 'same', 'different' or 'error'"):
+        gf.vmap(draw, randomness="equal")
 
 
 def test_a_print_shows_all_examples(a):

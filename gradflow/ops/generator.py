@@ -14,6 +14,7 @@ from gradflow.device import CPU, Device
 from gradflow.device import device as as_device
 from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError, DTypeError, StateKeyError
+from gradflow.mode import mode
 from gradflow.op import Op, elementwise
 from gradflow.samples import Given, sample, unary
 from gradflow.tensor import Tensor, tensor
@@ -103,16 +104,20 @@ def manual_seed(seed: SupportsIndex) -> None:
 def draw(op: Op, generator: Generator, *inputs: Tensor, **attrs: Any) -> Tensor:
     """The result of ``op`` on ``inputs`` and the generator's state, which then moves on to the next draw.
 
-    The op gets a snapshot of the state: a gradient may need it when the generator has long moved on.
+    The op gets a snapshot of the state: a gradient may need it when the generator has long moved on. Inside ``vmap``
+    there may be a draw for each example.
     """
     with _drawing:
-        out = apply(op, *inputs, apply(_snapshot, generator.state), **attrs)
-        apply(_advance, generator.state)
+        state, draws = apply(_snapshot, generator.state), 1
+        if mode.level is not None:
+            state, draws = mode.level.drawn(op.name, state)
+        out = apply(op, *inputs, state, **attrs)
+        apply(_advance, generator.state, draws=draws)
     return out
 
 
-def _advance_forward(xp: Any, state: Any) -> None:
-    state[1:] += 1
+def _advance_forward(xp: Any, state: Any, *, draws: int) -> None:
+    state[1:] += xp.uint64(draws)
 
 
 STATE = Given((7, 3), np.uint64)  # for samples
@@ -126,7 +131,7 @@ _snapshot = Op(
 _advance = Op(
     name="advance",
     forward=_advance_forward,
-    spec=lambda state: None,
+    spec=lambda state, draws: None,
     mutates=(0,),
-    samples=(sample(STATE),),
+    samples=(sample(STATE, draws=1), sample(STATE, draws=5)),
 )

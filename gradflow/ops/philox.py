@@ -24,7 +24,8 @@ CHUNK = 32768  # numbers made at a time: what a step works on then stays in the 
 def philox(counter: Array, key: Array, xp: Any = np) -> Array:
     """Four random words for each counter: Philox4x32-10 (Salmon et al., Parallel random numbers, SC 2011).
 
-    ``counter`` is uint32 of shape (n, 4), ``key`` uint32 of shape (2,); the result is uint32 of shape (n, 4).
+    ``counter`` is uint32 of shape (n, 4), ``key`` uint32 of shape (2,), or (n, 2) for a key of each; the result is
+    uint32 of shape (n, 4).
 
     >>> words = philox(np.zeros((1, 4), np.uint32), np.zeros(2, np.uint32))
     >>> [hex(word) for word in words[0]]
@@ -53,41 +54,43 @@ def _exchange_halves(pairs: Array) -> Array:
 
 
 def _round_keys(key: Array, xp: Any) -> Array:
-    """The keys of all rounds, in the high halves of 64-bit numbers: shape (rounds, 2, 1)."""
-    rounds = xp.arange(_ROUNDS, dtype=xp.uint64).reshape(-1, 1)
-    keys = key.astype(xp.uint64) + rounds * xp.asarray(_KEY_STEPS, xp.uint64)
-    return xp.left_shift(keys, 32).reshape(_ROUNDS, 2, 1)
+    """The keys of all rounds, in the high halves of 64-bit numbers: shape (rounds, 2, 1), or (rounds, 2, n)."""
+    rounds = xp.arange(_ROUNDS, dtype=xp.uint64).reshape(-1, 1, 1)
+    keys = key.T.reshape(2, -1).astype(xp.uint64) + rounds * xp.asarray(_KEY_STEPS, xp.uint64).reshape(2, 1)
+    return xp.left_shift(keys, 32)
 
 
 def random_bits(seed: Array | int, counter: Array | int, n: int, width: int = 32, xp: Any = np) -> Array:
     """The first ``n`` random words of a draw: uint32, or uint64 for ``width`` 64.
 
-    ``seed`` and ``counter`` are 64-bit integers, or 0-d arrays of them; every draw of a stream has a counter
-    of its own. Philox's key is the seed, its counter (block, counter), and word ``4 * block + j`` is word
-    ``j`` of the block: draws never overlap, whatever their sizes, and how a draw begins does not depend on
-    ``n``. A 64-bit word is two 32-bit ones, the first of them its low half. Raises ArgumentError for a number
-    that takes more than 64 bits.
+    ``seed`` and ``counter`` are 64-bit integers, or 0-d arrays of them, or both vectors: the words of each draw are
+    then a row of the result. Every draw of a stream has a counter of its own. Philox's key is the seed, its counter
+    (block, counter), and word ``4 * block + j`` is word ``j`` of the block: draws never overlap, whatever their sizes,
+    and how a draw begins does not depend on ``n``. A 64-bit word is two 32-bit ones, the first of them its low half.
+    Raises ArgumentError for a number that takes more than 64 bits.
 
     >>> [hex(word) for word in random_bits(seed=0, counter=0, n=2)]
     ['0x6627e8d5', '0xe169c58d']
     """
-    size = n * width // 32
-    blocks = -(-size // 4)
-    key, draw = _word64(seed, xp).view(xp.uint32), _word64(counter, xp)
-    out = xp.empty((blocks, 4), xp.uint32)
-    for start in range(0, blocks, CHUNK // 4):
-        stop = min(start + CHUNK // 4, blocks)
+    blocks = -(-n * width // 128)
+    draws, rows = _word64(counter, xp), getattr(counter, "shape", ())
+    keys = _word64(seed, xp).view(xp.uint32).reshape(-1, 2)
+    out = xp.empty((blocks * draws.size, 4), xp.uint32)
+    for start in range(0, len(out), CHUNK // 4):
+        stop = min(start + CHUNK // 4, len(out))
+        numbers = xp.arange(start, stop)
+        row = numbers // blocks if rows else 0
         counters = xp.empty((stop - start, 2), xp.uint64)
-        counters[:, 0] = xp.arange(start, stop)
-        counters[:, 1] = draw
-        out[start:stop] = philox(counters.view(xp.uint32), key, xp)
-    return out.reshape(-1)[:size].view(f"uint{width}")
+        counters[:, 0] = numbers - row * blocks
+        counters[:, 1] = draws[row]
+        out[start:stop] = philox(counters.view(xp.uint32), keys[row], xp)
+    return out.view(f"uint{width}").reshape(*rows, blocks * 128 // width)[..., :n]
 
 
 def _word64(number: Array | int, xp: Any) -> Array:
     if isinstance(number, int) and not -(1 << 63) <= number < 1 << 64:
         raise ArgumentError(f"random_bits: {number} does not fit into 64 bits; use a smaller seed or counter")
-    return xp.asarray(number).astype(xp.uint64).reshape(1)
+    return xp.asarray(number).astype(xp.uint64).reshape(-1)
 
 
 def uniform(bits: Array, dtype: DTypeLike) -> Array:
@@ -134,7 +137,8 @@ def integers_in(low: int, high: int) -> int:
 def permutation(n: int, seed: Array | int, counter: Array | int, xp: Any = np) -> Array:
     """The integers 0 ... n - 1 (int64) in random order: sorted by 64-bit random words, stably.
 
-    The order is draw number ``counter`` of the stream ``seed``. Raises ArgumentError for a negative ``n``.
+    The order is draw number ``counter`` of the stream ``seed``; of vectors, orders are rows. Raises ArgumentError for
+    a negative ``n``.
 
     >>> permutation(5, seed=0, counter=0)
     array([3, 4, 2, 1, 0])

@@ -136,14 +136,23 @@ def _generator(generator: Generator | None, device: str | Device | None) -> Gene
     return generator
 
 
+# A state (2,) makes one draw; states (..., 2), which vmap makes, a draw each, with their dimensions in front.
+
+
 def _bits(xp: Any, state: Any, shape: Shape, width: int) -> Any:
-    return philox.random_bits(state[0], state[1], math.prod(shape), width, xp)
+    return philox.random_bits(*_seed_and_counter(state), math.prod(shape), width, xp).reshape(-1)
 
 
-def _shaped(numbers: Any, shape: Shape, out: Any) -> Any:
+def _seed_and_counter(state: Any) -> tuple[Any, Any]:
+    given = state.reshape(-1, 2) if state.ndim > 1 else state
+    return given[..., 0], given[..., 1]
+
+
+def _shaped(numbers: Any, state: Any, shape: Shape, out: Any) -> Any:
+    numbers = numbers.reshape((*state.shape[:-1], *shape))
     if out is None:
-        return numbers.reshape(shape)
-    out[...] = numbers.reshape(shape)
+        return numbers
+    out[...] = numbers
     return out
 
 
@@ -163,12 +172,17 @@ def _uniform_forward(
     x = philox.uniform(_bits(xp, state, shape, max(32, 8 * dtype.itemsize)), dtype)
     x *= high - low
     x += low
-    return _shaped(x, shape, out)
+    return _shaped(x, state, shape, out)
+
+
+def _one(state: Any) -> bool:
+    """Whether the kernels take this state: that of one draw."""
+    return bool(state.ndim == 1 and state.flags.c_contiguous)
 
 
 def _filling(kernel: str, state: Any, out: Any, *attributes: Any) -> Launch | None:
     """The launch that fills ``out`` from a draw."""
-    if not (flat(out) and state.flags.c_contiguous):
+    if not (flat(out) and _one(state)):
         return None
     arguments = (state, out, *attributes, out.size)
     return Launch(kernel, out.dtype, blocks_over(out.size, out.dtype), THREADS, arguments)
@@ -181,7 +195,7 @@ def _uniform_cuda(state: Any, *, shape: Shape, dtype: DType, low: float, high: f
 def _uniform_spec(state: Spec, *, shape: Shape, dtype: DType, low: float, high: float) -> Spec:
     if not low <= high:
         raise ArgumentError(f"uniform: low is {low} and high is {high}; low must not be above high")
-    return Spec(shape, _floating("uniform", dtype))
+    return Spec((*state.shape[:-1], *shape), _floating("uniform", dtype))
 
 
 def _normal_forward(
@@ -190,7 +204,7 @@ def _normal_forward(
     x = quantile.normal(_bits(xp, state, shape, max(32, 8 * dtype.itemsize)), xp)
     x *= std
     x += mean
-    return _shaped(x.astype(dtype, copy=False), shape, out)
+    return _shaped(x.astype(dtype, copy=False), state, shape, out)
 
 
 def _normal_cuda(state: Any, *, shape: Shape, dtype: DType, mean: float, std: float, out: Any) -> Launch | None:
@@ -200,26 +214,26 @@ def _normal_cuda(state: Any, *, shape: Shape, dtype: DType, mean: float, std: fl
 def _normal_spec(state: Spec, *, shape: Shape, dtype: DType, mean: float, std: float) -> Spec:
     if not std >= 0:
         raise ArgumentError(f"normal: std is {std}; it must not be negative")
-    return Spec(shape, _floating("normal", dtype))
+    return Spec((*state.shape[:-1], *shape), _floating("normal", dtype))
 
 
 def _randint_forward(xp: Any, state: Any, *, low: int, high: int, shape: Shape, out: Any = None) -> Any:
-    return _shaped(philox.randint(_bits(xp, state, shape, 64), low, high), shape, out)
+    return _shaped(philox.randint(_bits(xp, state, shape, 64), low, high), state, shape, out)
 
 
 def _randint_cuda(state: Any, *, low: int, high: int, shape: Shape, out: Any) -> Launch | None:
     size = philox.integers_in(low, high)
-    if not (0 < out.size < LIMIT and out.flags.c_contiguous and state.flags.c_contiguous):
+    if not (0 < out.size < LIMIT and out.flags.c_contiguous and _one(state)):
         return None
     return Launch("randint", None, blocks_over(out.size, out.dtype), THREADS, (state, out, low, size, out.size))
 
 
 def _permutation_forward(xp: Any, state: Any, *, n: int, out: Any = None) -> Any:
-    return _shaped(philox.permutation(n, state[0], state[1], xp), (n,), out)
+    return _shaped(philox.permutation(n, *_seed_and_counter(state), xp), state, (n,), out)
 
 
 def _dropout_forward(xp: Any, x: Any, state: Any, *, p: float, out: Any = None) -> Any:
-    kept = philox.dropout_mask(_bits(xp, state, x.shape, 32), p).reshape(x.shape)
+    kept = philox.dropout_mask(_bits(xp, state, x.shape[state.ndim - 1 :], 32), p).reshape(x.shape)
     out = xp.empty(x.shape, x.dtype) if out is None else out
     xp.multiply(x, _scale(p), out=out)
     xp.copyto(out, 0, where=~kept)
@@ -232,7 +246,7 @@ def _scale(p: float) -> float:
 
 def _dropout_cuda(x: Any, state: Any, *, p: float, out: Any) -> Launch | None:
     least = philox.least_kept(p)
-    if not (flat(x, out) and state.flags.c_contiguous):
+    if not (flat(x, out) and _one(state)):
         return None
     arguments = (x, state, out, least, x.dtype.type(_scale(p)), x.size)
     return Launch("dropout", x.dtype, blocks_over(x.size, x.dtype), THREADS, arguments)
@@ -259,7 +273,7 @@ _normal = Op(
 _randint = Op(
     name="randint",
     forward=_randint_forward,
-    spec=lambda state, low, high, shape: Spec(shape, dtypes.int64),
+    spec=lambda state, low, high, shape: Spec((*state.shape[:-1], *shape), dtypes.int64),
     cuda=_randint_cuda,
     samples=tuple(sample(STATE, low=-3, high=9, shape=shape) for shape in SHAPES),
     workloads=(sample(STATE, low=-3, high=9, shape=(256, 256)),),
@@ -267,7 +281,7 @@ _randint = Op(
 _permutation = Op(
     name="permutation",
     forward=_permutation_forward,
-    spec=lambda state, n: Spec((n,), dtypes.int64),
+    spec=lambda state, n: Spec((*state.shape[:-1], n), dtypes.int64),
     samples=tuple(sample(STATE, n=n) for n in (0, 1, 50)),
 )
 _dropout: Op = Op(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 from gradflow.dispatch import apply
+from gradflow.dtypes import float64
 from gradflow.op import Op, Spec
+from gradflow.ops.arithmetic import add
+from gradflow.ops.elementwise import sqrt, square
 from gradflow.ops.join import stack
+from gradflow.ops.reduce import sum
 from gradflow.ops.shape import broadcast_to, moveaxis, reshape
 from gradflow.tensor import Tensor
 from gradflow.transforms.tangent import ELEMENTWISE, is_elementwise
@@ -106,12 +111,18 @@ def unchanged(batch: Batch) -> Tensor:
     return batch.do(*batch.values)
 
 
-@rule("dropout")
-def masked(batch: Batch) -> Tensor:
-    """Other elements are dropped of every example."""
-    if batch.mapped[1]:
-        return one_by_one(batch)
-    return batch.do(batch.front(0), batch.values[1])
+@rule("dropout", "normal", "permutation", "randint", "uniform")
+def random(batch: Batch) -> Tensor:
+    """A draw for each example, from states of their own or from the same."""
+    return batch.do(*batch.all_in_front())
+
+
+@rule("joint_norm")
+def norm_of_all(batch: Batch) -> Tensor:
+    """Added up in float64 as ever; what is the same for all is part of every norm."""
+    squares = [square(x.astype(float64)) for x in batch.values]
+    sums = [sum(x, tuple(range(mapped, x.ndim))) for x, mapped in zip(squares, batch.mapped, strict=True)]
+    return sqrt(reduce(add, sums)).astype(batch.spec.dtype)
 
 
 def one_by_one(batch: Batch) -> Tensor:

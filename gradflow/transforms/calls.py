@@ -81,7 +81,7 @@ def _for_examples(name: str, run: Run, pullback: Pullback, inputs: Sequence[Any]
         return x if is_same or not isinstance(x, Tensor) else Tensor(Examples(inner, x, False))
 
     def run_all(*given: Any) -> tuple[list[Tensor], Any]:
-        inner = Vectorization(level.size)
+        inner = Vectorization(level.size, level.randomness)
         with inner.entered():
             outs, kept = run(*(lifted(inner, x, each) for x, each in zip(given, same, strict=True)))
         held = [(x.data.value, x.data.same) if inner.holds(x) else (x, True) for x in tree.leaves(kept)]
@@ -89,7 +89,7 @@ def _for_examples(name: str, run: Run, pullback: Pullback, inputs: Sequence[Any]
 
     def pull_all(residuals: Any, gradients: list[Tensor]) -> list[Tensor | None]:
         kept, held = residuals
-        inner = Vectorization(level.size)
+        inner = Vectorization(level.size, level.randomness)
         with inner.entered():
             again = tree.filled(kept, (lifted(inner, x, each) for x, each in held))
             found = pullback(again, [lifted(inner, g, False) for g in gradients])

@@ -121,7 +121,7 @@ def _basis(container: Any) -> Any:
 def _for_each(f: Callable[[Any], Any], basis: Any, axis: int) -> Any:
     """``f`` of every vector of ``basis``, the results along ``axis``; in a loop if an op has no batching rule."""
     try:
-        return vmap(f, out_axes=axis)(basis)
+        return vmap(f, out_axes=axis, randomness="same")(basis)
     except NoRule:
         count = tree.leaves(basis)[0].shape[0]
         results = [f(tree.mapped(lambda x, i=i: x[i], basis)) for i in range(count)]

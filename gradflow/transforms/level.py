@@ -53,6 +53,13 @@ class Level:
         """The data of a constant of this level that is ``x`` below."""
         raise NotImplementedError
 
+    def drawn(self, name: str, state: Tensor, draws: int = 1) -> tuple[Tensor, int]:
+        """The random state that the op ``name`` draws from inside this level, and how many draws that makes.
+
+        Levels above make ``draws`` of each draw of this one.
+        """
+        return (state, draws) if self.below is None else self.below.drawn(name, state, draws)
+
     def run(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], specs: tuple[Spec, ...], spec: Any) -> Tensor:
         """The result of ``op`` on ``inputs``, some of them of this level; ``spec`` is what the function sees of it."""
         if not self.open:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from gradflow.backend import backend_of
 from gradflow.backend.traced import Traced
 from gradflow.dispatch import apply
@@ -13,7 +15,7 @@ from gradflow.op import Op, Spec
 from gradflow.ops.create import asarray
 from gradflow.ops.shape import broadcast_to, moveaxis
 from gradflow.shapes import normalize_axis
-from gradflow.tensor import Tensor
+from gradflow.tensor import Tensor, tensor
 from gradflow.transforms import batching_losses, batching_products, batching_shapes, tree
 from gradflow.transforms.batching import Batch, rule_for
 from gradflow.transforms.level import Level, NoRule
@@ -48,12 +50,26 @@ class Vectorization(Level):
 
     name = "vmap"
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, randomness: str) -> None:
         super().__init__()
         self.size = size
+        self.randomness = randomness
 
     def lifted(self, x: Tensor) -> Examples:
         return Examples(self, x, True)
+
+    def drawn(self, name: str, state: Tensor, draws: int = 1) -> tuple[Tensor, int]:
+        if self.randomness == "error":
+            raise TransformError(
+                f"vmap: {name} draws random numbers; say randomness='different' for numbers of its own for each "
+                "example, or 'same' for the same numbers for all"
+            )
+        if self.randomness == "same":
+            return super().drawn(name, state, draws)
+        later = np.arange(0, self.size * draws, draws, dtype=np.uint64)
+        ahead = tensor(np.stack([np.zeros_like(later), later], 1), device=state.device)
+        state, total = super().drawn(name, state, self.size * draws)
+        return Tensor(Examples(self, state + ahead, False)), total
 
     def compute(
         self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], specs: tuple[Spec, ...], spec: Spec
@@ -82,16 +98,20 @@ class Vectorization(Level):
         return out if axis == 0 else moveaxis(out, 0, normalize_axis("vmap", axis, out.ndim))
 
 
-def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+def vmap(
+    f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, randomness: str = "error"
+) -> Callable[..., Any]:
     """``f``, a function of one example, as a function of many: vectorized, with no loop over them.
 
     ``in_axes`` says along which dimension of each argument the examples lie: an integer, None for what is the same
     for all, or a tuple of these, one for each argument, of which each may be a container like the argument itself.
-    ``out_axes`` says the same of the results. Keyword arguments are mapped along their first dimension. Random numbers
-    that ``f`` draws are the same for all examples, but for ``dropout``.
+    ``out_axes`` says the same of the results. Keyword arguments are mapped along their first dimension. With
+    ``randomness`` "different", random numbers that ``f`` draws are other ones for each example: it has draws of its
+    own, as many as there are examples; with "same" all examples have those of one draw.
 
     Raises ShapeError if the numbers of examples differ, ArgumentError for axes that do not go with the arguments,
-    TransformError for an op without a batching rule, for writing in place, and for reading elements.
+    TransformError for an op without a batching rule, for writing in place, for reading elements, and for random
+    numbers unless ``randomness`` is said.
 
     >>> import gradflow as gf
     >>> gf.vmap(gf.dot, in_axes=(0, None))(gf.tensor([[1.0, 2.0], [3.0, 4.0]]), gf.tensor([1.0, 10.0]))
@@ -99,12 +119,14 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
     """
     if not callable(f):
         raise DTypeError(f"vmap: takes a function, not {type(f).__name__}; write vmap(f)(x)")
+    if randomness not in ("error", "same", "different"):
+        raise ArgumentError(f"vmap: randomness is {randomness!r}; it must be 'same', 'different' or 'error'")
 
     def run(*args: Any, **kwargs: Any) -> Any:
         given = (args, kwargs)
         axes = [*_axes("in_axes", in_axes, args), *tree.spread(0, kwargs)]
         pairs = [_in_front(x, axis) for x, axis in zip(tree.leaves(given), axes, strict=True)]
-        level = Vectorization(_size([x for x, mapped in pairs if mapped]))
+        level = Vectorization(_size([x for x, mapped in pairs if mapped]), randomness)
         lifted = (Tensor(Examples(level, x, False)) if mapped else x for x, mapped in pairs)
         args, kwargs = tree.filled(given, lifted)
         with level.entered():

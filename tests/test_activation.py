@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradflow as gf
-from gradflow.errors import ArgumentError, IndexOutOfRange
+from gradflow.errors import ArgumentError, IndexOutOfRange, ShapeError
 from gradflow.nn import functional as F
 from gradflow.ops.blockwise import BLOCK
 from gradflow.tape import gradients
@@ -33,6 +33,20 @@ ACTIVATIONS = [
     ("gelu", {}),
     ("gelu", {"approximate": "tanh"}),
     ("tanh", {}),
+    ("mish", {}),
+    ("hardswish", {}),
+    ("hardsigmoid", {}),
+    ("relu6", {}),
+    ("celu", {}),
+    ("celu", {"alpha": 0.5}),  # whose reciprocal float32 holds: PyTorch divides in it
+    ("logsigmoid", {}),
+    ("softsign", {}),
+    ("tanhshrink", {}),
+    ("softshrink", {}),
+    ("softshrink", {"lambd": 2.0}),
+    ("hardshrink", {}),
+    ("hardshrink", {"lambd": 0.0}),
+    ("threshold", {"threshold": -0.3, "value": 4.0}),
 ]
 LIMITS = {  # at -inf and inf: the value, and the slope
     "sigmoid": (0, 1, 0, 0),
@@ -44,8 +58,13 @@ LIMITS = {  # at -inf and inf: the value, and the slope
     "hardtanh": (-1, 1, 0, 0),
     "gelu": (0, INF, 0, 1),
     "tanh": (-1, 1, 0, 0),
+    "mish": (0, INF, 0, 1),
+    "hardswish": (0, INF, 0, 1),
+    "hardsigmoid": (0, 1, 0, 0),
+    "relu6": (0, 6, 0, 0),
+    "celu": (-1, INF, 0, 1),
 }
-PYTORCH_CANCELS = {"approximate": "tanh"}  # it computes 1 - tanh(u)**2 and 1 + tanh(u), we what they stand for
+PYTORCH_CANCELS = [("gelu", {"approximate": "tanh"}), ("mish", {})]  # by 1 - tanh(u)**2 and 1 + tanh(u)
 WIDE = np.concatenate([np.linspace(-40, 40, 641), np.linspace(-3, 3, 401), [-0.0, 0.0, -1.0, 1.0, -0.3, 2.0]])
 each_activation = pytest.mark.parametrize(("name", "options"), ACTIVATIONS)
 
@@ -60,7 +79,8 @@ def in_torch(name, options, x):
     """Value, gradient and gradient of the gradient of PyTorch's activation."""
     torch = pytest.importorskip("torch")
     x = torch.tensor(x, requires_grad=True)
-    y = getattr(torch.nn.functional, name)(x, **options)
+    their = torch.nn.functional
+    y = their.relu6(x + 3) / 6 if name == "hardsigmoid" else getattr(their, name)(x, **options)  # its 1/6 is float32
     (g,) = torch.autograd.grad(y.sum(), x, create_graph=True)
     if not g.requires_grad:
         return y.detach().numpy(), g.numpy(), None
@@ -74,7 +94,7 @@ def test_values_and_gradients_are_pytorchs(name, options, dtype, tolerance):
     x = WIDE.astype(dtype)
     f = getattr(F, name)
     value, slope, _ = in_torch(name, options, x)
-    tolerance *= 5 if options == PYTORCH_CANCELS else 1
+    tolerance *= 5 if (name, options) in PYTORCH_CANCELS else 1
     near = {"rtol": tolerance, "atol": tolerance}
     np.testing.assert_allclose(f(gf.tensor(x), **options).numpy(), value, **near)
     np.testing.assert_allclose(gradient(lambda x: f(x, **options), x), slope, **near)
@@ -90,7 +110,9 @@ def test_second_gradients_are_pytorchs(name, options):
         assert not g.requires_grad and (expected is None or not expected.any())
         return
     (g2,) = gradients(gf.sum(g), [leaf])
-    np.testing.assert_allclose(g2.numpy(), expected, rtol=1e-9, atol=2e-13 if options == PYTORCH_CANCELS else 2e-15)
+    np.testing.assert_allclose(
+        g2.numpy(), expected, rtol=1e-9, atol=2e-13 if (name, options) in PYTORCH_CANCELS else 2e-15
+    )
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -179,6 +201,22 @@ def test_tails_keep_their_relative_accuracy():
     np.testing.assert_allclose(gf.softplus(gf.tensor(x)).numpy(), [math.log1p(math.exp(v)) for v in x], rtol=1e-6)
 
 
+def test_mish_and_its_gradients_do_not_cancel():
+    """Against NumPy's long double, which has 11 bits more: tanh(log(1 + exp(x))) of large x is 1 - 2 exp(-2x)."""
+    x = np.linspace(4.0, 12.0, 33)
+    e = np.exp(-x.astype(np.longdouble))
+    n, m = 1 + 2 * e, 1 + 2 * e + 2 * e * e
+    slope = 4 * e * e * (1 + e) / m**2  # of n / m
+    leaf = gf.tensor(x, "float64", requires_grad=True)
+    out = F.mish(leaf)
+    np.testing.assert_allclose(out.detach().numpy(), (x * n / m).astype(float), rtol=1e-15)
+    (g,) = gradients(gf.sum(out), [leaf], create_graph=True)
+    np.testing.assert_allclose(g.detach().numpy(), (n / m + x * slope).astype(float), rtol=1e-15)
+    (g2,) = gradients(gf.sum(g), [leaf])
+    bend = -slope * (3 - 1 / (1 + e)) + slope * 4 * e * (1 + 2 * e) / m
+    np.testing.assert_allclose(g2.numpy(), (2 * slope + x * bend).astype(float), rtol=1e-10)
+
+
 def test_relu_and_its_kin_at_zero():
     zero = np.zeros(1)
     assert gradient(gf.relu, zero) == 0
@@ -195,6 +233,56 @@ def test_options_out_of_range_are_refused():
         gf.softplus(x, 0)
     with pytest.raises(ArgumentError, match=r"hardtanh: min_val 2.0 is greater than max_val 1.0"):
         gf.hardtanh(x, 2.0)
+    with pytest.raises(ArgumentError, match=r"celu: alpha is 0, and x is divided by it"):
+        F.celu(x, 0)
+    for shrink in (F.softshrink, F.hardshrink):
+        with pytest.raises(ArgumentError, match=r"shrink: lambd is -1; it must be at least 0"):
+            shrink(x, -1)
+
+
+# of two inputs, or along an axis
+
+
+@pytest.mark.parametrize(
+    ("shape", "weights"), [((), ()), ((5,), (1,)), ((4, 3), (3,)), ((2, 3, 4, 5), (3,)), ((2, 3), ())]
+)
+def test_prelu_and_its_gradients_are_pytorchs(shape, weights):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    arrays = rng.normal(0, 1, shape), rng.normal(0, 1, weights)
+    ours = [gf.tensor(each, requires_grad=True) for each in arrays]
+    theirs = [torch.tensor(each, requires_grad=True) for each in arrays]
+    out, expected = F.prelu(*ours), torch.nn.functional.prelu(*theirs)
+    np.testing.assert_array_equal(out.detach().numpy(), expected.detach().numpy())
+    (out * out).sum().backward()
+    (expected * expected).sum().backward()
+    for x, y in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-12)
+
+
+def test_prelu_has_a_weight_or_one_for_each_channel():
+    with pytest.raises(ShapeError, match=r"prelu: weight is \(2,\); it must be \(1,\) or \(3,\), for an x of \(4, 3\)"):
+        F.prelu(gf.ones((4, 3)), gf.ones(2))
+    with pytest.raises(ShapeError, match=r"PReLU\(2\).*weight is \(2,\)|prelu: weight is \(2,\)"):
+        gf.nn.PReLU(2)(gf.ones((4, 3)))
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((6,), -1), ((4, 3), 0), ((2, 4, 3), 1), ((2, 0), 1)])
+def test_glu_and_softmin_are_pytorchs(shape, axis):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).normal(0, 4, shape)
+    for name in ("glu", "softmin"):
+        ours, theirs = gf.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+        out, expected = getattr(F, name)(ours, axis), getattr(torch.nn.functional, name)(theirs, axis)
+        np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), rtol=1e-13)
+        (out * out).sum().backward()
+        (expected * expected).sum().backward()
+        np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-12, atol=1e-13)
+
+
+def test_glu_wants_two_halves():
+    with pytest.raises(ShapeError, match=r"glu: axis 1 of \(2, 3\) has no halves; its size must be even"):
+        F.glu(gf.ones((2, 3)))
 
 
 # softmax

@@ -460,13 +460,26 @@ ACTIVATIONS = {
     "Softplus": [(), (2.0, 3.0)],
     "Softmax": [(0,), (-1,)],
     "LogSoftmax": [(0,), (-1,)],
+    "Softmin": [(0,), (-1,)],
+    "Softmax2d": [()],
+    "ReLU6": [()],
+    "CELU": [(), (2.0,)],
+    "Mish": [()],
+    "LogSigmoid": [()],
+    "Hardswish": [()],
+    "Softsign": [()],
+    "Tanhshrink": [()],
+    "Softshrink": [(), (2.0,)],
+    "Hardshrink": [(), (2.0,)],
+    "Threshold": [(1.0, -2.0)],
+    "PReLU": [(), (5, 0.5)],
 }
 
 
 @pytest.mark.parametrize(("name", "arguments"), [(n, a) for n, each in ACTIVATIONS.items() for a in each], ids=str)
 def test_activations_are_pytorchs(name, arguments, rng):
     torch = pytest.importorskip("torch")
-    ours, theirs = getattr(nn, name)(*arguments), getattr(torch.nn, name)(*arguments)
+    ours, theirs = getattr(nn, name)(*arguments).to("float64"), getattr(torch.nn, name)(*arguments).to(torch.float64)
     data, seed = rng.normal(size=(2, 5, 7)) * 3, rng.normal(size=(2, 5, 7))
     x, y = gf.tensor(data, requires_grad=True), torch.tensor(data, requires_grad=True)
     out, expected = ours(x), theirs(y)
@@ -474,13 +487,19 @@ def test_activations_are_pytorchs(name, arguments, rng):
     expected.backward(torch.tensor(seed))
     np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-10, atol=1e-12)
-    assert ours.keeps_shape and not list(ours.parameters())
+    assert ours.keeps_shape and list(ours.state_dict()) == list(theirs.state_dict())
+    for (_, weight), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        assert weight.tolist() == other.tolist()
+        np.testing.assert_allclose(weight.grad.numpy(), other.grad.numpy(), rtol=1e-10)
 
 
-def test_activations_show_their_options():
+def test_activations_show_the_options_that_differ_from_the_defaults():
     shown = [nn.LeakyReLU(0.2), nn.Hardtanh(0, 6), nn.GELU("tanh"), nn.GELU(), nn.Softmax(1), nn.ELU(), nn.Softplus()]
-    expected = "LeakyReLU(0.2) Hardtanh(0,6) GELU('tanh') GELU() Softmax(dim=1) ELU(1.0) Softplus(1.0,20.0)"
-    assert " ".join(repr(layer).replace(" ", "") for layer in shown) == expected
+    expected = (
+        "LeakyReLU(negative_slope=0.2) Hardtanh(min_val=0, max_val=6) GELU(approximate='tanh') GELU() "
+        "Softmax(dim=1) ELU() Softplus()"
+    )
+    assert " ".join(map(repr, shown)) == expected
 
 
 def test_embedding_looks_rows_up_and_adds_their_gradients_up():

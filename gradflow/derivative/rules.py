@@ -39,7 +39,7 @@ def _expression(text: str) -> ast.expr:
 
 # of functions of one argument: the derivative, in their argument x and their result out
 SLOPES = {
-    "abs": "sign(x)", "sqrt": "0.5 / out", "exp": "out", "expm1": "out + 1", "log2": f"1 / (x * {math.log(2)!r})",
+    "abs": "sign(x)", "sqrt": "0.5 / out", "exp": "out", "expm1": "exp(x)", "log2": f"1 / (x * {math.log(2)!r})",
     "log10": f"1 / (x * {math.log(10)!r})", "sin": "cos(x)", "cos": "-sin(x)", "tan": "1 + out * out",
     "arcsin": "1 / sqrt((1 - x) * (1 + x))", "arccos": "-1 / sqrt((1 - x) * (1 + x))", "arctan": "1 / (1 + x * x)",
     "sinh": "cosh(x)", "cosh": "sinh(x)", "tanh": "1 - out * out", "arcsinh": "1 / hypot(x, 1)",

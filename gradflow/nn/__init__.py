@@ -2,26 +2,28 @@
 
 from gradflow.nn import functional, init
 from gradflow.nn.activation import (
+    CELU,
     ELU,
     GELU,
     SELU,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
     Hardtanh,
     LeakyReLU,
-    LogSoftmax,
+    LogSigmoid,
+    Mish,
+    PReLU,
     ReLU,
+    ReLU6,
     Sigmoid,
     SiLU,
-    Softmax,
     Softplus,
+    Softshrink,
+    Softsign,
     Tanh,
-)
-from gradflow.nn.adaptive_pooling import (
-    AdaptiveAvgPool1d,
-    AdaptiveAvgPool2d,
-    AdaptiveAvgPool3d,
-    AdaptiveMaxPool1d,
-    AdaptiveMaxPool2d,
-    AdaptiveMaxPool3d,
+    Tanhshrink,
+    Threshold,
 )
 from gradflow.nn.attention import MultiheadAttention
 from gradflow.nn.container import ModuleList, Sequential
@@ -29,7 +31,6 @@ from gradflow.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, Con
 from gradflow.nn.distance import CosineSimilarity, PairwiseDistance
 from gradflow.nn.dropout import Dropout
 from gradflow.nn.embedding import Embedding
-from gradflow.nn.group_normalization import GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, RMSNorm
 from gradflow.nn.images import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
 from gradflow.nn.linear import Flatten, Identity, Linear
 from gradflow.nn.losses import (
@@ -58,9 +59,25 @@ from gradflow.nn.margin_losses import (
     TripletMarginWithDistanceLoss,
 )
 from gradflow.nn.module import Module
-from gradflow.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
+from gradflow.nn.normalization import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    RMSNorm,
+)
 from gradflow.nn.parameter import Parameter
 from gradflow.nn.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
@@ -76,6 +93,7 @@ from gradflow.nn.pooling import (
 )
 from gradflow.nn.recurrent import GRU, LSTM, RNN
 from gradflow.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
+from gradflow.nn.softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -92,6 +110,7 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "CELU",
     "CTCLoss",
     "Conv1d",
     "Conv2d",
@@ -108,10 +127,14 @@ __all__ = [
     "Flatten",
     "Fold",
     "GELU",
+    "GLU",
     "GRU",
     "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
     "Hardtanh",
     "HingeEmbeddingLoss",
     "HuberLoss",
@@ -129,6 +152,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
     "MarginRankingLoss",
@@ -138,6 +162,7 @@ __all__ = [
     "MaxUnpool1d",
     "MaxUnpool2d",
     "MaxUnpool3d",
+    "Mish",
     "Module",
     "ModuleList",
     "MultiLabelMarginLoss",
@@ -145,6 +170,7 @@ __all__ = [
     "MultiMarginLoss",
     "MultiheadAttention",
     "NLLLoss",
+    "PReLU",
     "PairwiseDistance",
     "Parameter",
     "PixelShuffle",
@@ -154,6 +180,7 @@ __all__ = [
     "RNN",
     "RNNCell",
     "ReLU",
+    "ReLU6",
     "SELU",
     "Sequential",
     "SiLU",
@@ -161,8 +188,14 @@ __all__ = [
     "SmoothL1Loss",
     "SoftMarginLoss",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unfold",

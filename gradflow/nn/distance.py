@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from gradflow.nn.module import Module
+from gradflow.nn.applied import Applied
 from gradflow.ops.distance import cosine_similarity, pairwise_distance
-from gradflow.tensor import Tensor
 
 
-class PairwiseDistance(Module):
+class PairwiseDistance(Applied, of=pairwise_distance):
     """``pairwise_distance``, the p-norm of the difference of vectors, as a layer.
 
     >>> import gradflow as gf
@@ -16,14 +15,10 @@ class PairwiseDistance(Module):
     """
 
     def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
-        super().__init__()
-        self.how = p, eps, keepdim
-
-    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        return pairwise_distance(x1, x2, *self.how)
+        super().__init__(p=p, eps=eps, keepdim=keepdim)
 
 
-class CosineSimilarity(Module):
+class CosineSimilarity(Applied, of=cosine_similarity):
     """``cosine_similarity``, the cosine of the angle between vectors along ``axis``, as a layer.
 
     >>> import gradflow as gf
@@ -32,9 +27,4 @@ class CosineSimilarity(Module):
     """
 
     def __init__(self, axis: int = 1, eps: float = 1e-8) -> None:
-        super().__init__()
-        self.axis = axis
-        self.eps = eps
-
-    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        return cosine_similarity(x1, x2, self.axis, self.eps)
+        super().__init__(axis=axis, eps=eps)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradflow.nn.module import Module
+from gradflow.nn.applied import Applied
 from gradflow.ops.fold import fold, unfold
 from gradflow.ops.interpolate import interpolate
 from gradflow.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
 from gradflow.ops.windows import Sizes
-from gradflow.tensor import Tensor
 
 
-class Unfold(Module):
+class Unfold(Applied, of=unfold):
     """``unfold``, every window as a column, as a layer.
 
     >>> import gradflow as gf
@@ -21,17 +20,10 @@ class Unfold(Module):
     """
 
     def __init__(self, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1) -> None:
-        super().__init__()
-        self.how = kernel_size, dilation, padding, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return unfold(x, *self.how)
-
-    def extra_repr(self) -> str:
-        return f"{self.how[0]}"
+        super().__init__(kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
 
 
-class Fold(Module):
+class Fold(Applied, of=fold):
     """``fold``, columns added up to an image, as a layer.
 
     >>> import gradflow as gf
@@ -42,17 +34,12 @@ class Fold(Module):
     def __init__(
         self, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
     ) -> None:
-        super().__init__()
-        self.how = output_size, kernel_size, dilation, padding, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return fold(x, *self.how)
-
-    def extra_repr(self) -> str:
-        return f"{self.how[0]}, {self.how[1]}"
+        super().__init__(
+            output_size=output_size, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride
+        )
 
 
-class PixelShuffle(Module):
+class PixelShuffle(Applied, of=pixel_shuffle):
     """``pixel_shuffle``, channels as pixels, as a layer.
 
     >>> import gradflow as gf
@@ -61,17 +48,10 @@ class PixelShuffle(Module):
     """
 
     def __init__(self, upscale_factor: int) -> None:
-        super().__init__()
-        self.upscale_factor = upscale_factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return pixel_shuffle(x, self.upscale_factor)
-
-    def extra_repr(self) -> str:
-        return f"{self.upscale_factor}"
+        super().__init__(upscale_factor=upscale_factor)
 
 
-class PixelUnshuffle(Module):
+class PixelUnshuffle(Applied, of=pixel_unshuffle):
     """``pixel_unshuffle``, pixels as channels, as a layer.
 
     >>> import gradflow as gf
@@ -80,17 +60,10 @@ class PixelUnshuffle(Module):
     """
 
     def __init__(self, downscale_factor: int) -> None:
-        super().__init__()
-        self.downscale_factor = downscale_factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return pixel_unshuffle(x, self.downscale_factor)
-
-    def extra_repr(self) -> str:
-        return f"{self.downscale_factor}"
+        super().__init__(downscale_factor=downscale_factor)
 
 
-class Upsample(Module):
+class Upsample(Applied, of=interpolate):
     """``interpolate``, the input in another size, as a layer.
 
     >>> import gradflow as gf
@@ -106,16 +79,10 @@ class Upsample(Module):
         align_corners: bool | None = None,
         recompute_scale_factor: bool | None = None,
     ) -> None:
-        super().__init__()
-        self.size = size
-        self.scale_factor = scale_factor
-        self.mode = mode
-        self.align_corners = align_corners
-        self.recompute_scale_factor = recompute_scale_factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        how = self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor
-        return interpolate(x, *how)
-
-    def extra_repr(self) -> str:
-        return f"size={self.size}, scale_factor={self.scale_factor}, mode={self.mode!r}"
+        super().__init__(
+            size=size,
+            scale_factor=scale_factor,
+            mode=mode,
+            align_corners=align_corners,
+            recompute_scale_factor=recompute_scale_factor,
+        )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, SupportsIndex
+from collections.abc import Sequence
+from typing import Any, SupportsIndex
 
-from gradflow.nn.module import Module
-from gradflow.ops import pool
+from gradflow.nn.applied import Applied
+from gradflow.ops import adaptive_pools, pool
+from gradflow.ops.adaptive_pool import Target
 from gradflow.ops.windows import Sizes
 from gradflow.tensor import Tensor
 
 
-class _MaxPool(Module):
-    pool: ClassVar[Callable[..., Any]]
-
+class _MaxPool(Applied):
     def __init__(
         self,
         kernel_size: Sizes,
@@ -23,17 +22,17 @@ class _MaxPool(Module):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
-        super().__init__()
-        self.how = kernel_size, stride, padding, dilation, ceil_mode, return_indices
+        super().__init__(
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            ceil_mode=ceil_mode,
+            return_indices=return_indices,
+        )
 
-    def forward(self, x: Tensor) -> Any:
-        return type(self).pool(x, *self.how)
 
-    def extra_repr(self) -> str:
-        return f"{self.how[0]}"
-
-
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPool, of=pool.max_pool1d):
     """``max_pool1d``, the maximum of every window, as a layer.
 
     >>> import gradflow as gf
@@ -41,10 +40,8 @@ class MaxPool1d(_MaxPool):
     (1, 1, 2)
     """
 
-    pool = staticmethod(pool.max_pool1d)
 
-
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPool, of=pool.max_pool2d):
     """``max_pool2d``, the maximum of every window, as a layer.
 
     >>> import gradflow as gf
@@ -52,10 +49,8 @@ class MaxPool2d(_MaxPool):
     (1, 1, 2, 2)
     """
 
-    pool = staticmethod(pool.max_pool2d)
 
-
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPool, of=pool.max_pool3d):
     """``max_pool3d``, the maximum of every window, as a layer.
 
     >>> import gradflow as gf
@@ -63,10 +58,8 @@ class MaxPool3d(_MaxPool):
     (1, 1, 2, 2, 2)
     """
 
-    pool = staticmethod(pool.max_pool3d)
 
-
-class AvgPool1d(Module):
+class AvgPool1d(Applied, of=pool.avg_pool1d):
     """``avg_pool1d``, the mean of every window, as a layer.
 
     >>> import gradflow as gf
@@ -82,19 +75,16 @@ class AvgPool1d(Module):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:
-        super().__init__()
-        self.how = kernel_size, stride, padding, ceil_mode, count_include_pad
+        super().__init__(
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            ceil_mode=ceil_mode,
+            count_include_pad=count_include_pad,
+        )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return pool.avg_pool1d(x, *self.how)
 
-    def extra_repr(self) -> str:
-        return f"{self.how[0]}"
-
-
-class _AvgPool(Module):
-    pool: ClassVar[Callable[..., Tensor]]
-
+class _AvgPool(Applied):
     def __init__(
         self,
         kernel_size: Sizes,
@@ -104,17 +94,17 @@ class _AvgPool(Module):
         count_include_pad: bool = True,
         divisor_override: SupportsIndex | None = None,
     ) -> None:
-        super().__init__()
-        self.how = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        super().__init__(
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            ceil_mode=ceil_mode,
+            count_include_pad=count_include_pad,
+            divisor_override=divisor_override,
+        )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return type(self).pool(x, *self.how)
 
-    def extra_repr(self) -> str:
-        return f"{self.how[0]}"
-
-
-class AvgPool2d(_AvgPool):
+class AvgPool2d(_AvgPool, of=pool.avg_pool2d):
     """``avg_pool2d``, the mean of every window, as a layer.
 
     >>> import gradflow as gf
@@ -122,10 +112,8 @@ class AvgPool2d(_AvgPool):
     (1, 1, 2, 2)
     """
 
-    pool = staticmethod(pool.avg_pool2d)
 
-
-class AvgPool3d(_AvgPool):
+class AvgPool3d(_AvgPool, of=pool.avg_pool3d):
     """``avg_pool3d``, the mean of every window, as a layer.
 
     >>> import gradflow as gf
@@ -133,26 +121,15 @@ class AvgPool3d(_AvgPool):
     (1, 1, 2, 2, 2)
     """
 
-    pool = staticmethod(pool.avg_pool3d)
 
-
-class _LPPool(Module):
-    pool: ClassVar[Callable[..., Tensor]]
-
+class _LPPool(Applied):
     def __init__(
         self, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None, ceil_mode: bool = False
     ) -> None:
-        super().__init__()
-        self.how = norm_type, kernel_size, stride, ceil_mode
-
-    def forward(self, x: Tensor) -> Tensor:
-        return type(self).pool(x, *self.how)
-
-    def extra_repr(self) -> str:
-        return f"{self.how[0]}, {self.how[1]}"
+        super().__init__(norm_type=norm_type, kernel_size=kernel_size, stride=stride, ceil_mode=ceil_mode)
 
 
-class LPPool1d(_LPPool):
+class LPPool1d(_LPPool, of=pool.lp_pool1d):
     """``lp_pool1d``, the p-norm of every window, as a layer.
 
     >>> import gradflow as gf
@@ -160,10 +137,8 @@ class LPPool1d(_LPPool):
     (1, 1, 2)
     """
 
-    pool = staticmethod(pool.lp_pool1d)
 
-
-class LPPool2d(_LPPool):
+class LPPool2d(_LPPool, of=pool.lp_pool2d):
     """``lp_pool2d``, the p-norm of every window, as a layer.
 
     >>> import gradflow as gf
@@ -171,10 +146,8 @@ class LPPool2d(_LPPool):
     (1, 1, 2, 2)
     """
 
-    pool = staticmethod(pool.lp_pool2d)
 
-
-class LPPool3d(_LPPool):
+class LPPool3d(_LPPool, of=pool.lp_pool3d):
     """``lp_pool3d``, the p-norm of every window, as a layer.
 
     >>> import gradflow as gf
@@ -182,24 +155,16 @@ class LPPool3d(_LPPool):
     (1, 1, 2, 2, 2)
     """
 
-    pool = staticmethod(pool.lp_pool3d)
 
-
-class _MaxUnpool(Module):
-    unpool: ClassVar[Callable[..., Tensor]]
-
+class _MaxUnpool(Applied):
     def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
-        super().__init__()
-        self.how = kernel_size, stride, padding
+        super().__init__(kernel_size=kernel_size, stride=stride, padding=padding)
 
-    def forward(self, x: Tensor, indices: Tensor, output_size: Sequence[SupportsIndex] | None = None) -> Tensor:
-        return type(self).unpool(x, indices, *self.how, output_size)
-
-    def extra_repr(self) -> str:
-        return f"{self.how[0]}"
+    def forward(self, x: Tensor, indices: Tensor, output_size: Sequence[SupportsIndex] | None = None) -> Any:
+        return type(self).function(x, indices, *self.values(), output_size)
 
 
-class MaxUnpool1d(_MaxUnpool):
+class MaxUnpool1d(_MaxUnpool, of=pool.max_unpool1d):
     """``max_unpool1d``, the inverse of ``MaxPool1d``, as a layer of maxima and of the places they were at.
 
     >>> import gradflow as gf
@@ -208,10 +173,8 @@ class MaxUnpool1d(_MaxUnpool):
     (1, 1, 4)
     """
 
-    unpool = staticmethod(pool.max_unpool1d)
 
-
-class MaxUnpool2d(_MaxUnpool):
+class MaxUnpool2d(_MaxUnpool, of=pool.max_unpool2d):
     """``max_unpool2d``, the inverse of ``MaxPool2d``, as a layer of maxima and of the places they were at.
 
     >>> import gradflow as gf
@@ -220,10 +183,8 @@ class MaxUnpool2d(_MaxUnpool):
     (1, 1, 4, 4)
     """
 
-    unpool = staticmethod(pool.max_unpool2d)
 
-
-class MaxUnpool3d(_MaxUnpool):
+class MaxUnpool3d(_MaxUnpool, of=pool.max_unpool3d):
     """``max_unpool3d``, the inverse of ``MaxPool3d``, as a layer of maxima and of the places they were at.
 
     >>> import gradflow as gf
@@ -232,4 +193,66 @@ class MaxUnpool3d(_MaxUnpool):
     (1, 1, 4, 4, 4)
     """
 
-    unpool = staticmethod(pool.max_unpool3d)
+
+class _AdaptiveAvgPool(Applied):
+    def __init__(self, output_size: Target) -> None:
+        super().__init__(output_size=output_size)
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPool, of=adaptive_pools.adaptive_avg_pool1d):
+    """``adaptive_avg_pool1d``, means of windows that cover the input, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.AdaptiveAvgPool1d(2)(gf.ones((1, 1, 5))).shape
+    (1, 1, 2)
+    """
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPool, of=adaptive_pools.adaptive_avg_pool2d):
+    """``adaptive_avg_pool2d``, means of windows that cover the input, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.AdaptiveAvgPool2d(2)(gf.ones((1, 1, 5, 5))).shape
+    (1, 1, 2, 2)
+    """
+
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPool, of=adaptive_pools.adaptive_avg_pool3d):
+    """``adaptive_avg_pool3d``, means of windows that cover the input, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.AdaptiveAvgPool3d(2)(gf.ones((1, 1, 5, 5, 5))).shape
+    (1, 1, 2, 2, 2)
+    """
+
+
+class _AdaptiveMaxPool(Applied):
+    def __init__(self, output_size: Target, return_indices: bool = False) -> None:
+        super().__init__(output_size=output_size, return_indices=return_indices)
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool, of=adaptive_pools.adaptive_max_pool1d):
+    """``adaptive_max_pool1d``, maxima of windows that cover the input, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.AdaptiveMaxPool1d(2)(gf.ones((1, 1, 5))).shape
+    (1, 1, 2)
+    """
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool, of=adaptive_pools.adaptive_max_pool2d):
+    """``adaptive_max_pool2d``, maxima of windows that cover the input, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.AdaptiveMaxPool2d(2)(gf.ones((1, 1, 5, 5))).shape
+    (1, 1, 2, 2)
+    """
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool, of=adaptive_pools.adaptive_max_pool3d):
+    """``adaptive_max_pool3d``, maxima of windows that cover the input, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.AdaptiveMaxPool3d(2)(gf.ones((1, 1, 5, 5, 5))).shape
+    (1, 1, 2, 2, 2)
+    """

@@ -24,7 +24,7 @@ exist wherever there is one. Names are those of the declarations: `multiply` is 
   operation is applied to the tangent; *declared*; *transposed*: the pullback, differentiated again.
 - **vmap**: there is a batching rule.
 - **loop**: it has a formula, from which loops are generated and fused for the CPU and for CUDA (*some*: in some calls).
-- **kernel**: there is a hand-written CUDA kernel, or a product by cuBLASLt.
+- **kernel**: one call is one kernel, hand-written or made of the formula, or a product by cuBLASLt.
 - **dtypes** that its first argument may have: f and c for floats and complex numbers (f2 f4 f8 c8 c16), i for int64, b.
 
 | operation | gradient | forward mode | vmap | loop | kernel | dtypes |

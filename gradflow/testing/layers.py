@@ -173,6 +173,21 @@ LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
     "Softmax": _plain(lambda: nn.Softmax(-1)),
     "Softplus": _plain(nn.Softplus),
     "Tanh": _plain(nn.Tanh),
+    "CELU": _plain(nn.CELU),
+    "GLU": _plain(nn.GLU),
+    "Hardshrink": _plain(nn.Hardshrink),
+    "Hardsigmoid": _plain(nn.Hardsigmoid),
+    "Hardswish": _plain(nn.Hardswish),
+    "LogSigmoid": _plain(nn.LogSigmoid),
+    "Mish": _plain(nn.Mish),
+    "PReLU": (lambda device: nn.PReLU(6, device=device), lambda device: (real(device),)),
+    "ReLU6": _plain(nn.ReLU6),
+    "Softmax2d": (lambda device: nn.Softmax2d(), numbers(2, 3, 2, 2)),
+    "Softmin": _plain(nn.Softmin),
+    "Softshrink": _plain(nn.Softshrink),
+    "Softsign": _plain(nn.Softsign),
+    "Tanhshrink": _plain(nn.Tanhshrink),
+    "Threshold": _plain(lambda: nn.Threshold(0.1, -1.0)),
 }
 
 

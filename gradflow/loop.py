@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gradflow.dtypes import DType
+from gradflow.launch import Gemm
 
 ELEMENT, ROW, COLUMN, SCALAR = "element", "row", "column", "scalar"  # what an operand has a value for: each
 # element (rows * columns of them), each row, each column, or all together
@@ -80,12 +80,11 @@ class CrossEntropy(NamedTuple):
     reduction: str  # mean or sum
 
 
-class Update(NamedTuple):
-    """A call of an op that assigns to several of its inputs by its formula: a step of an optimizer.
+class FusedProduct(NamedTuple):
+    """A matrix product, and a loop that reads its result element by element: some rows of both at a time.
 
-    ``inputs`` are arrays or None, as the op takes them; those with dimensions are C-contiguous and of one shape.
+    The loop is over the elements alone, as one row, and finds them in the nearest cache.
     """
 
-    op: Any
-    inputs: tuple[Any, ...]
-    attrs: Mapping[str, Any]
+    gemm: Gemm
+    loop: Loop

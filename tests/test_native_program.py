@@ -248,7 +248,7 @@ def test_loops_of_one_form_are_generated_once_and_numbers_tell_forms_apart(monke
     x, y, z = np.arange(5.0), np.zeros(5), np.zeros(5)
     generated = []
     real = loops.functions
-    monkeypatch.setattr(loops, "functions", lambda form: generated.append(form) or real(form))
+    monkeypatch.setattr(loops, "functions", lambda form, block: generated.append(form) or real(form, block))
     monkeypatch.setattr(loops, "_known", {})
     native.Program([loop(x, y, 1), loop(y, z, 1), loop(z, z, 1), loop(z, x, 2.5)], address_of).run()
     assert y.tolist() == [1, 2, 3, 4, 5]

@@ -13,10 +13,10 @@ import gradflow as gf
 from gradflow.backend import native
 from gradflow.backend.cpu import LARGE
 from gradflow.backend.native import engine, steps
-from gradflow.backend.native.updates import updates
+from gradflow.backend.native.updates import update_loops, updates
 from gradflow.dispatch import apply
 from gradflow.dtypes import tolerance
-from gradflow.loop import Update
+from gradflow.launch import Scratch
 from gradflow.op import OPS
 from gradflow.testing.cases import cases
 from native import address_of
@@ -36,6 +36,10 @@ def drawn(sample, dtype, size):
     return [x if x is None or not x.ndim else np.resize(x, size) for x in sample.draw(np.dtype(dtype))]
 
 
+def loops_of(op, arrays, attrs):
+    return update_loops(op, arrays, attrs, lambda dtype: Scratch(dtype.itemsize))
+
+
 def copies(arrays):
     return [x if x is None else x.copy() for x in arrays]
 
@@ -51,7 +55,7 @@ def test_a_program_does_what_the_reference_does(op, sample, dtype, size):
     ours = drawn(sample, dtype, size)
     expected = copies(ours)
     assert updates(op, ours)
-    program = native.Program([Update(op, tuple(ours), sample.attrs)], address_of)
+    program = native.Program(loops_of(op, ours, sample.attrs), address_of)
     for _ in range(3):
         program.run()
         op.forward(np, *expected, **sample.attrs)
@@ -66,7 +70,7 @@ def test_a_skipped_step_changes_nothing(op, sample):
     arrays = drawn(sample, "float32", 1000)
     arrays[-1][...] = 1
     before = copies(arrays)
-    native.Program([Update(op, tuple(arrays), sample.attrs)], address_of).run()
+    native.Program(loops_of(op, arrays, sample.attrs), address_of).run()
     for x, old in zip(arrays, before, strict=True):
         if x is not None:
             np.testing.assert_array_equal(x, old)

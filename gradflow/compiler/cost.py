@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gradflow.compiler.program import Value
 from gradflow.compiler.works import Work
 from gradflow.launch import Gemm
-from gradflow.loop import CrossEntropy, Loop
+from gradflow.loop import CrossEntropy, FusedProduct, Loop
 from gradflow.shapes import size_of
 
 OF_CROSS_ENTROPY = 8  # operations an element: the largest, the difference, its exponential, two sums, the gradient
@@ -56,6 +56,8 @@ def flops(work: Work) -> int:
         each = sum(_operations(statement.expression) + (statement.over is not None) for statement in does.statements)
         operations: int = does.rows * does.columns * (each + sums)
         return operations
+    if isinstance(does, FusedProduct):
+        return sum(flops(work._replace(does=part)) for part in does)
     if isinstance(does, CrossEntropy):
         return OF_CROSS_ENTROPY * int(does.logits.size)
     return sum(value.size for value in work.writes)

@@ -10,7 +10,7 @@ from gradflow.compiler.domain import Domain, spread
 from gradflow.compiler.order import dependencies
 from gradflow.compiler.program import COMPUTED, Call, Program, Storage, Value
 from gradflow.compiler.terms import Term, Writer, term
-from gradflow.compiler.works import Work
+from gradflow.compiler.works import Work, work_of
 from gradflow.loop import COLUMN_SUM, ELEMENT, ROW, Loop, Operand, Result
 
 Key = tuple[Storage, int, int]  # which elements a contiguous value is: storage, offset, bytes
@@ -180,9 +180,7 @@ def loop_of(group: Group, later: set[Storage]) -> Work:
         if last[key(each.target)] == i and (each.target.storage.origin != COMPUTED or each.target.storage in later)
     )
     loop = Loop(size // columns, columns, tuple(operands.values()), tuple(writer.statements), results)
-    return Work(
-        loop, tuple(group.calls), tuple(each.array for each in loop.operands), tuple(each.array for each in results)
-    )
+    return work_of(loop, tuple(group.calls))
 
 
 def _operand(x: Value, each: Term, columns: int, known: dict[Any, str], operands: dict[str, Operand]) -> str:

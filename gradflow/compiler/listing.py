@@ -11,7 +11,7 @@ from gradflow.compiler.memory import Layout
 from gradflow.compiler.program import COMPUTED, CONSTANT, INPUT, STATE, Argument, LeftOn, Program, Storage, Value
 from gradflow.compiler.works import Action, Work
 from gradflow.launch import Gemm
-from gradflow.loop import CrossEntropy, Loop
+from gradflow.loop import CrossEntropy, FusedProduct, Loop
 
 LETTERS = {INPUT: "x", STATE: "s", CONSTANT: "c", COMPUTED: "b"}
 
@@ -66,6 +66,8 @@ def _described(work: Work, names: Names) -> str:
         return f"product {names.of(does.out)} = {a} @ {b}{bias}" + f", {does.epilogue}" * (does.epilogue != "none")
     if isinstance(does, Loop):
         return f"loop over {does.rows} x {does.columns}: {stands_for}"
+    if isinstance(does, FusedProduct):
+        return f"{_described(work._replace(does=does.gemm), names)}, with a loop over its elements: {stands_for}"
     if isinstance(does, CrossEntropy):
         return f"cross-entropy of {names.of(does.logits)} and {names.of(does.labels)}"
     if isinstance(does, Action):
@@ -76,9 +78,9 @@ def _described(work: Work, names: Names) -> str:
 
 
 def _details(work: Work, names: Names) -> list[str]:
-    if not isinstance(work.does, Loop):
+    loop = work.does.loop if isinstance(work.does, FusedProduct) else work.does
+    if not isinstance(loop, Loop):
         return []
-    loop = work.does
     read = [f"{each.name} = {names.of(each.array)} ({each.kind})" for each in loop.operands]
     done = [
         f"{each.name} = {f'{each.over} of ' if each.over else ''}{ast.unparse(each.expression)}"

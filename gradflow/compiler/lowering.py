@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gradflow.backend.native.updates import updates
+from gradflow.backend.native.updates import update_loops, updates
 from gradflow.compiler.clean import is_constant
 from gradflow.compiler.fusion import fused
 from gradflow.compiler.program import COMPUTED, Call, Program, Storage, Value
-from gradflow.compiler.works import Work, reference
+from gradflow.compiler.works import Work, reference, work_of
+from gradflow.device import CPU
+from gradflow.dtypes import DType
 from gradflow.launch import Gemm
-from gradflow.loop import CrossEntropy, Update
+from gradflow.loop import CrossEntropy
 from gradflow.ops.arithmetic import _add
 from gradflow.ops.cross_entropy_with_grad import _cross_entropy_with_grad
 from gradflow.ops.linalg import _matmul
 
 FLOATS = {"cpu": frozenset("fd"), "cuda": frozenset("efd")}  # what products are made for
+NOBODYS = -1  # the number of a storage that the program does not list: no call knows of it
 
 
 def lowered(program: Program) -> list[Work]:
@@ -97,8 +100,13 @@ def _single(call: Call) -> Sequence[Work]:
         return [_cross_entropy(call, call.out, None, *call.inputs[:2])]
     on_cpu = all(x.storage.device.kind == "cpu" for x in call.reads)
     if on_cpu and updates(call.op, call.inputs) and all(x.strides is None for x in call.reads):
-        return [Work(Update(call.op, call.inputs, call.attrs), (call,), tuple(call.reads), tuple(call.writes))]
+        return [work_of(loop, (call,)) for loop in update_loops(call.op, call.inputs, call.attrs, _number)]
     return [reference(call)]
+
+
+def _number(dtype: DType) -> Value:
+    """What one loop leaves for the next."""
+    return Value(Storage(COMPUTED, NOBODYS, dtype.itemsize, CPU), (), dtype)
 
 
 def _cross_entropy(call: Call, loss: Value | None, gradient: Value | None, logits: Value, labels: Value) -> Work:

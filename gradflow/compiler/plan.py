@@ -15,6 +15,7 @@ from gradflow.compiler.cuda_patterns import supported_on, with_epilogues
 from gradflow.compiler.cuda_replay import CudaReplay
 from gradflow.compiler.facts import NONE, Facts
 from gradflow.compiler.fingerprint import fingerprint
+from gradflow.compiler.fused_products import with_fused_products
 from gradflow.compiler.gradients import Gradients
 from gradflow.compiler.listing import listing
 from gradflow.compiler.memory import layout
@@ -74,7 +75,9 @@ class Plan:
         if self.device == CPU and not native.available():
             return [direct(call) for call in lowering.with_cross_entropy(self.program).calls]
         works = lowering.lowered(self.program)
-        return works if self.device == CPU else with_epilogues(works, self.program, supported_on(self.device))
+        if self.device == CPU:
+            return with_fused_products(works)
+        return with_epilogues(works, self.program, supported_on(self.device))
 
     def _places(self) -> list[tuple[int, int]]:
         """The memory from before the step that it writes to."""

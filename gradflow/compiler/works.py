@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from gradflow.compiler.program import Call, Value
 from gradflow.launch import Gemm
-from gradflow.loop import CrossEntropy, Loop, Update
+from gradflow.loop import CrossEntropy, FusedProduct, Loop
 
 
 class Reference(NamedTuple):
@@ -35,10 +35,15 @@ class Boundary(NamedTuple):
 class Work(NamedTuple):
     """A unit of a plan: what is done, the calls it stands for, what it reads and what it writes."""
 
-    does: Loop | Gemm | CrossEntropy | Update | Reference | Direct | Action | Boundary
+    does: Loop | Gemm | FusedProduct | CrossEntropy | Reference | Direct | Action | Boundary
     calls: tuple[Call, ...]
     reads: tuple[Value, ...]
     writes: tuple[Value, ...]
+
+
+def work_of(loop: Loop, calls: tuple[Call, ...]) -> Work:
+    """``loop``, which does ``calls`` or a part of them."""
+    return Work(loop, calls, tuple(each.array for each in loop.operands), tuple(each.array for each in loop.results))
 
 
 def reference(call: Call) -> Work:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from gradflow.backend.native.emit_addresses import Addresses
 from gradflow.backend.native.emit_arithmetic import Unsupported
 from gradflow.backend.native.emit_body import Body
-from gradflow.backend.native.emit_extent import extent, flattened
+from gradflow.backend.native.emit_extent import extent, flattened, in_blocks
 from gradflow.backend.native.emit_passes import Plan, planned
 from gradflow.backend.native.emit_sums import Parts, Sums, finish
 from gradflow.backend.native.emit_writer import Writer
@@ -18,8 +18,8 @@ from gradflow.loop import ELEMENT, ROW, Loop
 LANES = 8  # of vectors that add up the parts of chunks
 
 
-def functions(loop: Loop) -> tuple[Function, ...]:
-    """The functions that do ``loop``, to be run one after another.
+def functions(loop: Loop, block: int | None = None) -> tuple[Function, ...]:
+    """The functions that do ``loop``, to be run one after another, each in chunks of ``block`` elements if it is given.
 
     Totals are over all rows and columns, also of values that these share. Raises Unsupported for what is not done:
     loops without elements, float16, powers of integers that are no numbers, results of rows that elements have.
@@ -27,7 +27,7 @@ def functions(loop: Loop) -> tuple[Function, ...]:
     loop = flattened(loop)
     plan = planned(loop)
     _check(loop, plan)
-    layout = extent(loop)
+    layout = extent(loop) if block is None else in_blocks(loop, block)
     addresses = Addresses(Writer())
     parts = Parts(loop, plan.kinds, layout.chunks)
     Body(loop, plan, layout, Sums(parts, addresses, layout.width), addresses).write()

@@ -33,11 +33,8 @@ class Extent(NamedTuple):
 
 def extent(loop: Loop) -> Extent:
     """The layout of a loop, which depends on nothing but the loop and the processor's registers."""
-    arrays = [*(x.dtype for x in loop.operands), *(x.dtype for x in loop.results)]
-    sizes = [dtype.itemsize for dtype in (*arrays, *(each.dtype for each in loop.statements))]
     costly = sum(map(calls, loop.statements))
-    fitting = min(WIDEST, (1 if costly else REGISTERS) * register() // max(sizes), loop.columns)
-    width = 1 << fitting.bit_length() - 1
+    width = _width(loop, bool(costly))
     pieces = max(1, loop.rows * loop.columns * (1 + CALL * costly) // CHUNK)
     cut = loop.rows == 1 and flat(loop)
     together = not costly and all(each.over is None for each in loop.statements)
@@ -49,6 +46,19 @@ def extent(loop: Loop) -> Extent:
     chunks = -(-steps // block)
     rest = count % step > 0 and chunks > 1
     return Extent(width, step, chunks + rest, block * step, cut)
+
+
+def in_blocks(loop: Loop, block: int) -> Extent:
+    """The layout of one row that is cut in chunks of ``block`` columns, a multiple of WIDEST and a part of them all."""
+    width = _width(loop, any(map(calls, loop.statements)))
+    return Extent(width, width, loop.columns // block, block, True)
+
+
+def _width(loop: Loop, costly: bool) -> int:
+    arrays = [*(x.dtype for x in loop.operands), *(x.dtype for x in loop.results)]
+    sizes = [dtype.itemsize for dtype in (*arrays, *(each.dtype for each in loop.statements))]
+    fitting = min(WIDEST, (1 if costly else REGISTERS) * register() // max(sizes), loop.columns)
+    return 1 << fitting.bit_length() - 1
 
 
 @cache

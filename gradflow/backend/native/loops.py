@@ -21,16 +21,16 @@ class _Place(NamedTuple):
 _known: dict[Any, tuple[Function, ...]] = {}
 
 
-def functions_for(loop: Loop) -> tuple[Function, ...]:
-    """The functions that do ``loop``, to be run one after another; raises what ``emit.functions`` raises."""
+def functions_for(loop: Loop, block: int | None = None) -> tuple[Function, ...]:
+    """The functions that do ``loop``, to be run one after another: what ``emit.functions`` makes, or raises."""
     form, arrays = _form(loop)
     statements = tuple((s.name, s.dtype, ast.dump(s.expression), s.over) for s in form.statements)
-    key = form.rows, form.columns, form.operands, statements, form.results
+    key = form.rows, form.columns, form.operands, statements, form.results, block
     made = _known.get(key)
     if made is None:
         if len(_known) >= KEPT:
             _known.clear()
-        made = _known[key] = functions(form)
+        made = _known[key] = functions(form, block)
     return tuple(
         each._replace(arrays=tuple(arrays[x.number] if isinstance(x, _Place) else x for x in each.arrays))
         for each in made

@@ -11,12 +11,12 @@ import numpy as np
 from gradflow.backend.native import engine
 from gradflow.backend.native.cross_entropies import checked
 from gradflow.backend.native.function import Function
+from gradflow.backend.native.fused_products import fused_product
 from gradflow.backend.native.loops import functions_for
 from gradflow.backend.native.products import product
 from gradflow.backend.native.threads import pool, runtime
-from gradflow.backend.native.updates import update_loops
 from gradflow.launch import Gemm, Scratch
-from gradflow.loop import CrossEntropy, Update
+from gradflow.loop import CrossEntropy, FusedProduct
 
 WORTH_WAKING = 8  # chunks of a loop, each 20 to 50 us, for which it pays to wake workers, who come 50 us late
 ALIGNMENT = 64  # bytes: a cache line, and the longest vector
@@ -27,8 +27,8 @@ Work = Any
 class Program:
     """``works`` one after the other, compiled, on memory that ``address_of`` knows: arrays that stay where they are.
 
-    Work is a Loop, a Gemm for which ``multiplies`` is true, a CrossEntropy, an Update or a Function. The program keeps
-    ``works`` alive; the memory behind the addresses is the caller's.
+    Work is a Loop, a Gemm for which ``multiplies`` is true, a CrossEntropy, a FusedProduct or a Function. The program
+    keeps ``works`` alive; the memory behind the addresses is the caller's.
 
     Raises ImportError without llvmlite, RuntimeError if LLVM fails, NotImplementedError for loops that are not made.
     """
@@ -102,8 +102,8 @@ def _functions(work: Work) -> tuple[Function, ...]:
         return (work,)
     if isinstance(work, Gemm):
         return (product(work, pool.threads),)
-    if isinstance(work, Update):
-        return tuple(function for loop in update_loops(work) for function in functions_for(loop))
+    if isinstance(work, FusedProduct):
+        return fused_product(work)
     if isinstance(work, CrossEntropy):
         check, loop = checked(work)
         return check, *functions_for(loop)

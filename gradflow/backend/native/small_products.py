@@ -45,20 +45,27 @@ def _outers(name: str, gemm: Gemm, m: int, n: int, k: int) -> Iterator[Tile]:
             yield (
                 tile,
                 (
-                    _outer(tile, rows, columns, (row, step), n, k, gemm.accumulate),
+                    outer_tile(tile, rows, columns, (row, step), (n, n), k, gemm.accumulate),
                     _calls(tile, (first_row, rows, row_count, row), (first_column, columns, column_count, 1), n),
                 ),
             )
 
 
-def _outer(tile: str, rows: int, columns: int, a: tuple[int, int], n: int, k: int, accumulate: bool) -> str:
+def outer_tile(
+    tile: str, rows: int, columns: int, a: tuple[int, int], steps: tuple[int, int], k: int, accumulate: bool
+) -> str:
+    """The function ``tile`` that multiplies ``rows`` rows of a and ``columns`` columns of b.
+
+    ``a`` is how far a's numbers are apart, from row to row and along it; ``steps`` the rows of b, and of the result.
+    """
+    b_row, out_row = steps
     width = min(columns, LANES)
     vector, parts = f"<{width} x float>", range(columns // width)
     sums = [(r, v) for r in range(rows) for v in parts]
     lines = [f"define internal void @{tile}(ptr %a, ptr %b, ptr %out) {{", "  br label %next", "next:"]
     lines.append("  %p = phi i64 [ 0, %0 ], [ %p.next, %next ]")
     lines += [f"  %s{r}.{v} = phi {vector} [ zeroinitializer, %0 ], [ %t{r}.{v}, %next ]" for r, v in sums]
-    lines.append(f"  %row = mul i64 %p, {n}\n  %step = mul i64 %p, {a[1]}")
+    lines.append(f"  %row = mul i64 %p, {b_row}\n  %step = mul i64 %p, {a[1]}")
     for v in parts:
         lines.append(f"  %at{v}.i = add i64 %row, {v * width}\n  %at{v} = getelementptr float, ptr %b, i64 %at{v}.i")
         lines.append(f"  %b{v} = load {vector}, ptr %at{v}, align 4")
@@ -75,7 +82,7 @@ def _outer(tile: str, rows: int, columns: int, a: tuple[int, int], n: int, k: in
     lines.append(f"  %p.next = add i64 %p, 1\n  %end = icmp eq i64 %p.next, {k}")
     lines.append("  br i1 %end, label %store, label %next\nstore:")
     for r, v in sums:
-        lines += _stored(f"{r}.{v}", f"%t{r}.{v}", r * n + v * width, width, accumulate)
+        lines += _stored(f"{r}.{v}", f"%t{r}.{v}", r * out_row + v * width, width, accumulate)
     declared = f"declare {vector} @llvm.fmuladd.v{width}f32({vector}, {vector}, {vector})" if width != LANES else ""
     return "\n".join([*lines, "  ret void", "}", declared])
 

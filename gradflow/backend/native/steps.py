@@ -9,8 +9,8 @@ from typing import Any
 
 from gradflow.backend.native.engine import available
 from gradflow.backend.native.program import Program
-from gradflow.backend.native.updates import updates
-from gradflow.loop import Update
+from gradflow.backend.native.updates import update_loops, updates
+from gradflow.launch import Scratch
 from gradflow.op import Op, Spec
 
 KEPT = 64  # programs, for each thread
@@ -21,7 +21,8 @@ class Bound:
 
     def __init__(self, op: Op, arrays: Sequence[Any], attrs: dict[str, Any]) -> None:
         self._stands = tuple(None if x is None else Spec(x.shape, x.dtype) for x in arrays)  # no array is kept alive
-        self._program = Program([Update(op, self._stands, attrs)], lambda stand: 0)
+        loops = update_loops(op, self._stands, attrs, lambda dtype: Scratch(dtype.itemsize))
+        self._program = Program(loops, lambda stand: 0)
         self._last: list[Any] = [_nothing] * len(arrays)
 
     def run(self, arrays: Sequence[Any]) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gradflow.dtypes import DType, bool_, float64
 from gradflow.formula import NUMBERS, names, parse
-from gradflow.launch import Scratch
-from gradflow.loop import ELEMENT, SCALAR, Loop, Operand, Result, Statement, Update
+from gradflow.loop import ELEMENT, SCALAR, Loop, Operand, Result, Statement
 from gradflow.op import Op, Spec
 from gradflow.shapes import size_of
-
-NUMBER = 8  # bytes of a number that the loop over elements takes from the one before it
 
 
 def updates(op: Op, inputs: Sequence[Any]) -> bool:
@@ -28,14 +25,19 @@ def updates(op: Op, inputs: Sequence[Any]) -> bool:
     )
 
 
-def update_loops(update: Update) -> tuple[Loop, Loop]:
-    """The loop over one element, that counts the step and knows its rates, and the one over all."""
-    op, inputs, attrs = update
+def update_loops(
+    op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any], number: Callable[[DType], Any]
+) -> tuple[Loop, Loop]:
+    """The loop over one element, that counts the step and knows its rates, and the one over all.
+
+    ``inputs`` are arrays or None, as the op takes them; those with dimensions are C-contiguous and of one shape.
+    ``number`` makes the array of one element in which the second loop finds what the first one has computed.
+    """
     specs = [Spec((), type(None)) if x is None else Spec(x.shape, x.dtype) for x in inputs]
     text = op.scalar(*specs, **attrs) if callable(op.scalar) else op.scalar
     given = {name: x for name, x in zip(op.input_names, inputs, strict=True) if x is not None}
-    first = _Writer({name: x for name, x in given.items() if not x.shape}, SCALAR, float64)
-    second = _Writer({name: x for name, x in given.items() if x.shape}, ELEMENT, inputs[0].dtype)
+    first = _Writer({name: x for name, x in given.items() if not x.shape}, SCALAR, float64, number)
+    second = _Writer({name: x for name, x in given.items() if x.shape}, ELEMENT, inputs[0].dtype, number)
     assert text is not None
     for name, expression in parse(text).assignments:
         whole = _Numbers(attrs).visit(
@@ -52,9 +54,10 @@ def update_loops(update: Update) -> tuple[Loop, Loop]:
 class _Writer:
     """Makes a loop of assignments to names, which may be those of arrays that it has read before."""
 
-    def __init__(self, arrays: dict[str, Any], kind: str, dtype: DType) -> None:
+    def __init__(self, arrays: dict[str, Any], kind: str, dtype: DType, number: Callable[[DType], Any]) -> None:
         self.kind = kind
         self.dtype = dtype
+        self.number = number
         self.operands: list[Operand] = []
         self.statements: list[Statement] = []
         self.results: dict[str, Result] = {}
@@ -98,7 +101,8 @@ class _Writer:
         """The value of ``expression``, which ``other`` computes in a loop before this one."""
         made = other.add(expression)
         if made not in self._taken:
-            dtype, kept = other.dtype_of(made), Scratch(NUMBER)
+            dtype = other.dtype_of(made)
+            kept = self.number(dtype)
             other.results[made] = Result(made, SCALAR, dtype, kept)
             name = self._taken[made] = f"s{len(self.operands)}"
             self.operands.append(Operand(name, SCALAR, dtype, kept))

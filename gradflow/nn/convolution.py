@@ -13,14 +13,14 @@ from gradflow.nn import init
 from gradflow.nn.module import Module
 from gradflow.nn.parameter import Parameter
 from gradflow.ops import conv
+from gradflow.ops.borders import pad
 from gradflow.ops.create import zeros
-from gradflow.ops.rearrange import pad
 from gradflow.ops.slicing import integer
 from gradflow.ops.windows import Sizes, padding_of, sizes_of
 from gradflow.shapes import Shape
 from gradflow.tensor import Tensor
 
-PADDINGS = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # PyTorch's, NumPy's
+PADDINGS = ("zeros", "reflect", "replicate", "circular")
 
 
 class _Kernels(Module):
@@ -96,8 +96,7 @@ class _Conv(_Kernels):
     def forward(self, x: Tensor) -> Tensor:
         padding: Sizes | str = self.padding
         if self.padding_mode != "zeros":
-            widths = [(0, 0)] * (x.ndim - self.rank) + list(self.around)
-            x, padding = pad(x, widths, PADDINGS[self.padding_mode]), 0
+            x, padding = pad(x, [each for pair in self.around[::-1] for each in pair], self.padding_mode), 0
         return type(self).convolve(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 

@@ -31,6 +31,7 @@ from gradflow.ops.adaptive_pools import (
 )
 from gradflow.ops.attention import scaled_dot_product_attention
 from gradflow.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
+from gradflow.ops.borders import pad
 from gradflow.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from gradflow.ops.cross_entropy import cross_entropy
 from gradflow.ops.ctc_loss import ctc_loss
@@ -145,6 +146,7 @@ __all__ = [
     "multilabel_soft_margin_loss",
     "nll_loss",
     "one_hot",
+    "pad",
     "pairwise_distance",
     "pixel_shuffle",
     "pixel_unshuffle",

@@ -62,8 +62,22 @@ def _loss(make: Callable[[], nn.Module], target: Callable[[Device], Tensor]) -> 
     return lambda device: make(), lambda device: (real(device), target(device))
 
 
+def _pads(rank: int) -> dict[str, tuple[Make, Any]]:
+    """The layers that pad signals, images or volumes."""
+    given = numbers(*(2, 3, 4, 3, 4)[: rank + 2])
+    kinds = ("ZeroPad", "ReflectionPad", "ReplicationPad", "CircularPad", "ConstantPad")
+
+    def made(kind: str) -> Make:
+        return lambda device: getattr(nn, kind)(1, *((0.5,) if kind.startswith("Constant") else ()))
+
+    return {f"{kind}{rank}d": (made(f"{kind}{rank}d"), given) for kind in kinds}
+
+
 # how each layer is made on a device, and what it is given
 LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
+    **_pads(1),
+    **_pads(2),
+    **_pads(3),
     "AdaptiveAvgPool1d": (lambda device: nn.AdaptiveAvgPool1d(2), numbers(2, 3, 6)),
     "AdaptiveAvgPool2d": (lambda device: nn.AdaptiveAvgPool2d(2), numbers(2, 3, 6, 5)),
     "AdaptiveAvgPool3d": (lambda device: nn.AdaptiveAvgPool3d(2), numbers(1, 2, 4, 5, 4)),

@@ -6,6 +6,7 @@ from gradflow.errors import LinAlgError
 from gradflow.ops.contract import outer, tensordot, vecdot
 from gradflow.ops.determinant import SlogdetResult, det, slogdet
 from gradflow.ops.diagonal import diagonal as _diagonal
+from gradflow.ops.eig import EigResult, eig, eigvals
 from gradflow.ops.eigen import EighResult, eigh, eigvalsh
 from gradflow.ops.linalg import matmul
 from gradflow.ops.matrix_exponential import expm, matrix_power
@@ -18,6 +19,7 @@ from gradflow.ops.triangular import cholesky, solve_triangular
 from gradflow.tensor import Tensor, TensorLike
 
 __all__ = [
+    "EigResult",
     "EighResult",
     "LinAlgError",
     "LstsqResult",
@@ -29,7 +31,9 @@ __all__ = [
     "cross",
     "det",
     "diagonal",
+    "eig",
     "eigh",
+    "eigvals",
     "eigvalsh",
     "expm",
     "inv",

@@ -59,9 +59,11 @@ class Given(NamedTuple):
 
     values: Any
     dtype: Any = None
+    imaginary: Any = 0.0  # parts that it has where the dtype is complex
 
     def draw(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-        return np.array(self.values, self.dtype or dtype)
+        values = np.array(self.values, self.dtype or dtype)
+        return values + np.array(self.imaginary, dtype) * 1j if values.dtype.kind == "c" else values
 
 
 Input = Real | Integer | Boolean | Given | float | int | bool | None

@@ -14,6 +14,7 @@ from gradflow.tensor import Tensor
 from gradflow.testing import parity
 from gradflow.testing.cases import call, cases, operands, tolerance
 from gradflow.testing.gradcheck import gradcheck
+from gradflow.transforms.level import NoRule
 
 CASES = [pytest.param(op, sample, id=f"{op.name}-{sample}") for op, sample in cases() if op.complex]
 PURE = [case for case in CASES if not case.values[0].mutates]
@@ -103,6 +104,41 @@ def test_a_compiled_call_with_complex_numbers_is_what_the_op_and_its_gradient_do
             if theirs is not None:
                 assert ours.spec == theirs.spec
                 np.testing.assert_allclose(ours.data, theirs.data, rtol=0, atol=4e-6 * size_of(theirs.data))
+
+
+@pytest.mark.parametrize(("op", "sample"), [case for case in DIFFERENTIABLE if not is_cast(*case.values)])
+def test_a_tangent_in_complex_numbers_is_a_finite_difference(op, sample):
+    inputs, rng = operands(sample, "complex128"), np.random.default_rng(1)
+    moving = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.dtype.kind in "fc" and op.formula(i)]
+
+    def f(*values):
+        given = list(inputs)
+        for i, value in zip(moving, values, strict=True):
+            given[i] = value
+        return call(op, given, sample)
+
+    xs = [inputs[i] for i in moving]
+    ts = [gf.tensor(rng.standard_normal(x.shape) + 1j * rng.standard_normal(x.shape)).astype(x.dtype) for x in xs]
+    out, t = gf.jvp(f, xs, ts)
+    assert out.spec == t.spec
+    ahead, behind = (f(*(x + step * v for x, v in zip(xs, ts, strict=True))).numpy() for step in (1e-6, -1e-6))
+    scale = max(size_of(ahead), size_of(t.numpy()))
+    np.testing.assert_allclose(t.numpy(), (ahead - behind) / 2e-6, rtol=0, atol=4e-7 * scale)
+
+
+@pytest.mark.parametrize(("op", "sample"), [case for case in PURE if not is_cast(*case.values)])
+def test_vmap_of_complex_numbers_is_a_loop(op, sample):
+    draws = [operands(sample, "complex128", seed=seed) for seed in range(2)]
+    mapped = [i for i, x in enumerate(draws[0]) if isinstance(x, Tensor)]
+    axes = tuple(0 if i in mapped else None for i in range(len(draws[0])))
+    given = [gf.stack([draw[i] for draw in draws]) if i in mapped else x for i, x in enumerate(draws[0])]
+    expected = np.stack([call(op, draw, sample).numpy() for draw in draws])
+    try:
+        found = gf.vmap(lambda *xs: call(op, xs, sample), in_axes=axes)(*given)
+    except NoRule:
+        return
+    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-11 * size_of(expected))
 
 
 @pytest.mark.parametrize(("op", "sample"), PURE)
@@ -273,11 +309,6 @@ def test_norms_and_deviations_of_complex_numbers_are_real():
     w = gf.tensor([1 + 1j, 1 + 1j], requires_grad=True)
     gf.std(w).backward()
     assert w.grad.tolist() == [0, 0]
-
-
-def test_decompositions_refuse_complex_matrices_in_words():
-    with pytest.raises(DTypeError, match="eigh: not defined for complex128"):
-        gf.linalg.eigh(operands_like((3, 3)))
 
 
 OPTIMIZERS = [("SGD", {"momentum": 0.9}), ("Adam", {}), ("AdamW", {"weight_decay": 0.1}), ("RMSprop", {})]

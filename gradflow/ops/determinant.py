@@ -8,8 +8,8 @@ import numpy as np
 
 from gradflow.dispatch import apply
 from gradflow.op import Op, Spec
-from gradflow.ops.conjugate import conjugated
-from gradflow.ops.matrix import EMPTY, GENERAL, GENERALS, by_lapack, check_matrix, multiplied, square
+from gradflow.ops.conjugate import conjugated, imag, real
+from gradflow.ops.matrix import EMPTY, GENERAL, GENERALS, adjoint, by_lapack, check_matrix, multiplied, square
 from gradflow.ops.precision import float_dtype
 from gradflow.ops.reduce import sum
 from gradflow.ops.shape import expand_dims, swapaxes
@@ -41,15 +41,16 @@ def det(x: TensorLike) -> Tensor:
 def slogdet(x: TensorLike) -> SlogdetResult:
     """The sign of the determinant of the square matrices (..., n, n) in ``x``, and the logarithm of its absolute value.
 
-    Of a singular matrix these are 0 and -inf, and its gradient is a LinAlgError. No gradient flows to the sign.
-    Raises ShapeError unless the matrices are square.
+    Of a singular matrix these are 0 and -inf, and its gradient is a LinAlgError. The sign of a complex determinant is
+    a number of size 1; no gradient flows to that of a real one. Raises ShapeError unless the matrices are square.
 
     >>> import gradflow as gf
     >>> gf.linalg.slogdet(gf.tensor([[0.0, 1.0], [1.0, 0.0]]))
     SlogdetResult(sign=tensor(-1.), logabsdet=tensor(0.))
     """
     both = apply(_slogdet, x)
-    return SlogdetResult(both[..., 0].detach(), both[..., 1])
+    sign = both[..., 0]
+    return SlogdetResult(sign if both.dtype.kind == "c" else sign.detach(), real(both[..., 1]))
 
 
 def _numbers(name: str, *more: int) -> Any:
@@ -124,10 +125,18 @@ def _slogdet_forward(xp: Any, x: Any) -> Any:
     return xp.stack(xp.linalg.slogdet(x), axis=-1)
 
 
+def _slogdet_vjp(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
+    along = real(g[..., 1])
+    if out.dtype.kind == "c":  # the sign turns by the imaginary part of what the logarithm changes by
+        along = along + imag(conjugated(out[..., 0]) * g[..., 0]) * 1j
+    return expand_dims(along, (-2, -1)) * adjoint(inv(x))
+
+
 _slogdet = Op(
     name="slogdet",
     forward=_slogdet_forward,
     spec=_numbers("slogdet", 2),
-    vjp=(lambda g, x: expand_dims(g[..., 1], (-2, -1)) * swapaxes(inv(x), -1, -2),),
+    vjp=(_slogdet_vjp,),
+    complex=True,
     samples=(sample(GENERAL), sample(GENERALS), sample(EMPTY)),
 )

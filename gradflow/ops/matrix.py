@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from gradflow.dispatch import apply
+from gradflow.dtypes import complex_of, real_of
 from gradflow.errors import LinAlgError, ShapeError
 from gradflow.op import Spec
 from gradflow.ops import linalg
+from gradflow.ops.conjugate import conjugated
 from gradflow.ops.create import asarray
 from gradflow.ops.precision import Array, float_dtype, precision, stored
-from gradflow.ops.shape import expand_dims, squeeze
+from gradflow.ops.shape import expand_dims, squeeze, swapaxes
 from gradflow.samples import Given
 from gradflow.tensor import Tensor, TensorLike
 
@@ -22,7 +24,7 @@ Forward = Callable[..., Array]
 
 
 def by_lapack(name: str, complaint: str) -> Callable[[Forward], Forward]:
-    """Run ``forward`` on floats that LAPACK takes; where it gives up, ``complaint`` is what the error says."""
+    """Run ``forward`` on numbers that LAPACK takes; where it gives up, ``complaint`` is what the error says."""
 
     def decorate(forward: Forward) -> Forward:
         @functools.wraps(forward)
@@ -33,7 +35,7 @@ def by_lapack(name: str, complaint: str) -> Callable[[Forward], Forward]:
             except np.linalg.LinAlgError:
                 given = ", ".join(str(each.shape) for each in arrays)
                 raise LinAlgError(f"{name}: {complaint}; given {given}") from None
-            return stored(result, dtype, out)
+            return stored(result, complex_of(dtype) if result.dtype.kind == "c" else real_of(dtype), out)
 
         return run
 
@@ -63,6 +65,11 @@ def multiplied(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: boo
     return apply(linalg._matmul, a, b, transpose_a=transpose_a, transpose_b=transpose_b)
 
 
+def adjoint(x: Tensor) -> Tensor:
+    """The conjugate transposes of matrices."""
+    return conjugated(swapaxes(x, -1, -2))
+
+
 def with_columns(op: Callable[[Tensor, Tensor], Tensor], a: TensorLike, b: TensorLike) -> Tensor:
     """``op`` of matrices ``a`` and ``b``, where a ``b`` of one dimension is a column, and so is the result."""
     a, b = asarray(a), asarray(b)
@@ -70,10 +77,14 @@ def with_columns(op: Callable[[Tensor, Tensor], Tensor], a: TensorLike, b: Tenso
 
 
 # Matrices for samples: well-conditioned, far from symmetric, positive definite, with singular values that are apart.
-GENERAL = Given([[2.0, -1.0, 0.5], [0.3, 1.5, -0.7], [-0.4, 0.8, 1.2]])
-GENERALS = Given([[[2.0, -1.0], [0.3, 1.5]], [[-0.5, 1.0], [1.5, 0.4]]])
-DEFINITE = Given([[4.0, 1.0, 0.5], [1.0, 3.0, -0.6], [0.5, -0.6, 1.5]])
-DEFINITES = Given([[[4.0, 1.0], [1.0, 2.0]], [[1.0, -0.3], [-0.3, 2.5]]])
-TALL = Given([[2.0, -1.0], [0.3, 1.5], [-0.4, 0.8]])
-WIDE = Given([[2.0, 0.3, -0.4], [-1.0, 1.5, 0.8]])
+GENERAL = Given(
+    [[2.0, -1.0, 0.5], [0.3, 1.5, -0.7], [-0.4, 0.8, 1.2]], None, [[0.2, 0.5, -0.3], [0.1, -0.4, 0.6], [0.7, 0.3, -0.2]]
+)
+GENERALS = Given([[[2.0, -1.0], [0.3, 1.5]], [[-0.5, 1.0], [1.5, 0.4]]], None, [[0.3, -0.6], [0.2, 0.5]])
+DEFINITE = Given(
+    [[4.0, 1.0, 0.5], [1.0, 3.0, -0.6], [0.5, -0.6, 1.5]], None, [[0.1, 0.4, -0.2], [-0.4, 0.2, 0.5], [0.2, -0.3, 0.0]]
+)
+DEFINITES = Given([[[4.0, 1.0], [1.0, 2.0]], [[1.0, -0.3], [-0.3, 2.5]]], None, [[0.0, 0.4], [-0.4, 0.1]])
+TALL = Given([[2.0, -1.0], [0.3, 1.5], [-0.4, 0.8]], None, [[0.2, 0.5], [-0.4, 0.3], [0.6, -0.1]])
+WIDE = Given([[2.0, 0.3, -0.4], [-1.0, 1.5, 0.8]], None, [[0.2, -0.4, 0.6], [0.5, 0.3, -0.1]])
 EMPTY = Given(np.zeros((0, 0)))

@@ -8,10 +8,10 @@ from gradflow.dispatch import apply
 from gradflow.op import Op
 from gradflow.ops.create import asarray, zeros_like
 from gradflow.ops.join import concat
-from gradflow.ops.matrix import EMPTY, GENERAL, GENERALS, by_lapack, check_matrix, multiplied, square
+from gradflow.ops.matrix import EMPTY, GENERAL, GENERALS, adjoint, by_lapack, check_matrix, multiplied, square
 from gradflow.ops.precision import float_dtype
 from gradflow.ops.ranges import eye
-from gradflow.ops.shape import broadcast_to, swapaxes
+from gradflow.ops.shape import broadcast_to
 from gradflow.ops.slicing import integer
 from gradflow.ops.solve import inv
 from gradflow.samples import Given, sample
@@ -65,11 +65,11 @@ def _pade(xp: Any, x: Any) -> Any:
     return xp.linalg.solve(even - odd, even + odd)
 
 
-def _expm_vjp(g: Tensor, x: Tensor) -> Tensor:
+def _moved(x: Tensor, change: Tensor) -> Tensor:
+    """How the exponential of ``x`` moves with a small ``change``."""
     size = x.shape[-1]
-    turned = swapaxes(x, -1, -2)
-    above = concat([turned, g], axis=-1)
-    below = concat([zeros_like(x.detach()), turned], axis=-1)
+    above = concat([x, change], axis=-1)
+    below = concat([zeros_like(x.detach()), x], axis=-1)
     return apply(_expm, concat([above, below], axis=-2))[..., :size, size:]
 
 
@@ -77,7 +77,9 @@ _expm: Op = Op(
     name="expm",
     forward=_expm_forward,
     spec=square("expm"),
-    vjp=(_expm_vjp,),
+    vjp=(lambda g, x: _moved(adjoint(x), g),),
+    jvp=lambda tangents, inputs, out: _moved(inputs[0], tangents[0]),
+    complex=True,
     samples=(sample(GENERAL), sample(GENERALS), sample(EMPTY), sample(Given([[3.0, 9.0], [-8.0, -2.0]]))),
 )
 

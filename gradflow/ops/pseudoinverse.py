@@ -10,15 +10,15 @@ from gradflow.dispatch import apply
 from gradflow.dtypes import int64
 from gradflow.errors import ShapeError
 from gradflow.op import Op, Spec
+from gradflow.ops.conjugate import conjugated, real
 from gradflow.ops.create import asarray
-from gradflow.ops.elementwise import square
 from gradflow.ops.extremum import max
-from gradflow.ops.matrix import EMPTY, GENERAL, GENERALS, TALL, WIDE, by_lapack, check_matrix, multiplied
+from gradflow.ops.matrix import EMPTY, GENERAL, GENERALS, TALL, WIDE, adjoint, by_lapack, check_matrix, multiplied
 from gradflow.ops.numbers import number
 from gradflow.ops.orthogonal import NOT_FOUND, svdvals
 from gradflow.ops.precision import float_dtype
 from gradflow.ops.reduce import sum
-from gradflow.ops.shape import expand_dims, squeeze, swapaxes
+from gradflow.ops.shape import expand_dims, squeeze
 from gradflow.samples import Given, sample
 from gradflow.tensor import Tensor, TensorLike
 
@@ -56,7 +56,7 @@ def _pinv_forward(xp: Any, x: Any, *, rtol: float | None) -> Any:
     u, s, vt = xp.linalg.svd(x, full_matrices=False)
     kept = s > _cutoff(x.shape, x.dtype, rtol) * s[..., :1]
     inverse = kept / xp.where(kept, s, s.dtype.type(1))
-    return xp.matmul(vt.swapaxes(-1, -2) * inverse[..., None, :], u.swapaxes(-1, -2))
+    return xp.matmul(vt.conj().swapaxes(-1, -2) * inverse[..., None, :], u.conj().swapaxes(-1, -2))
 
 
 def _pinv_spec(x: Spec, rtol: float | None) -> Spec:
@@ -66,9 +66,10 @@ def _pinv_spec(x: Spec, rtol: float | None) -> Spec:
 
 
 def _pinv_vjp(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
-    inner = -multiplied(multiplied(out, g, transpose_a=True), out, transpose_b=True)
-    above = multiplied(swapaxes(g, -1, -2), multiplied(out, out, transpose_b=True))
-    below = multiplied(multiplied(out, out, transpose_a=True), g, transpose_b=True)
+    turned, g_turned = adjoint(out), adjoint(g)
+    inner = -multiplied(multiplied(turned, g), turned)
+    above = multiplied(g_turned, multiplied(out, turned))
+    below = multiplied(multiplied(turned, out), g_turned)
     return inner + above - multiplied(x, multiplied(out, above)) + below - multiplied(multiplied(below, out), x)
 
 
@@ -77,6 +78,7 @@ _pinv = Op(
     forward=_pinv_forward,
     spec=_pinv_spec,
     vjp=(_pinv_vjp,),
+    complex=True,
     samples=(
         sample(GENERAL, rtol=None),
         sample(GENERALS, rtol=1e-3),
@@ -89,7 +91,7 @@ _pinv = Op(
 
 
 def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> LstsqResult:
-    """The ``x`` for which ``sum((a @ x - b)**2)`` is smallest, of several the shortest, for ``a`` (..., m, n).
+    """The ``x`` for which ``sum(abs(a @ x - b)**2)`` is smallest, of several the shortest, for ``a`` (..., m, n).
 
     ``b`` is (m,) or (..., m, k); stacks broadcast. Singular values below ``rcond`` times the largest count as 0, by
     default as in ``pinv``, by which it is computed. ``residuals`` are the sums of squares for each column, and of size
@@ -106,7 +108,8 @@ def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> LstsqResu
     if right.ndim < 2 or right.shape[-2] != a.shape[-2]:
         raise ShapeError(f"lstsq: {a.shape} has {a.shape[-2]} equations, and the right-hand side is {b.shape}")
     x = multiplied(pinv(a, rcond), right)
-    missed = sum(square(multiplied(a, x) - right), axis=-2)
+    missed = multiplied(a, x) - right
+    missed = real(sum(missed * conjugated(missed), axis=-2))
     if a.shape[-2] <= a.shape[-1]:
         missed = missed[..., :0]
     x = squeeze(x, -1) if b.ndim == 1 else x

@@ -98,7 +98,8 @@ def _inv_forward(xp: Any, x: Any) -> Any:
     return xp.linalg.inv(x)
 
 
-def _inv_vjp(g: Tensor, out: Tensor) -> Tensor:
+def inverted(g: Tensor, out: Tensor) -> Tensor:
+    """The gradient of a matrix, given that of its inverse ``out``."""
     out = conjugated(out)
     return -multiplied(multiplied(out, g, transpose_a=True), out, transpose_b=True)
 
@@ -107,7 +108,7 @@ _inv = Op(
     name="inv",
     forward=_inv_forward,
     spec=square("inv"),
-    vjp=(_inv_vjp,),
+    vjp=(inverted,),
     complex=True,
     samples=(sample(GENERAL), sample(GENERALS), sample(EMPTY)),
 )

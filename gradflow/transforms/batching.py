@@ -103,8 +103,8 @@ def elementwise(batch: Batch) -> Tensor:
 
 @rule(
     "tril", "triu", "one_hot", "to_device",
-    "cholesky", "cofactor", "complement", "det", "eigh", "eigvalsh", "expm", "inv", "pinv", "qr", "slogdet", "svd",
-    "svdvals", "window_sum", "window_spread", "max_pool", "max_pool_index",
+    "basis_inv", "cholesky", "cofactor", "complement", "det", "eig", "eigh", "eigvals", "eigvalsh", "expm", "inv",
+    "pinv", "qr", "slogdet", "svd", "svdvals", "window_sum", "window_spread", "max_pool", "max_pool_index",
 )  # fmt: skip
 def unchanged(batch: Batch) -> Tensor:
     """What is done along the last dimensions of one input, or to every element of it."""

@@ -55,6 +55,12 @@ def slogdet(xp: Any, a: Any) -> tuple[Any, Any]:
     return sign, size
 
 
+def eig(xp: Any, a: Any) -> tuple[Any, Any]:
+    kind = np.result_type(a.dtype, np.complex64)  # NumPy's are real if all eigenvalues are; to know, CuPy would wait
+    values, vectors = (_run(xp, "eig", lambda x, i=i: np.linalg.eig(x)[i].astype(kind), (a,)) for i in range(2))
+    return values, vectors
+
+
 def eigh(xp: Any, a: Any, UPLO: Any = "L") -> tuple[Any, Any]:
     values, vectors = (_run(xp, "eigh", lambda x, i=i: np.linalg.eigh(x, UPLO)[i], (a,)) for i in range(2))
     return values, vectors
@@ -78,6 +84,6 @@ def svd(xp: Any, a: Any, full_matrices: bool = True, compute_uv: bool = True) ->
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "solve": solve, "inv": inv, "cholesky": cholesky, "det": det, "slogdet": slogdet, "eigh": eigh,
-    "eigvalsh": eigvalsh, "qr": qr, "svd": svd,
+    "solve": solve, "inv": inv, "cholesky": cholesky, "det": det, "slogdet": slogdet, "eig": eig,
+    "eigh": eigh, "eigvalsh": eigvalsh, "qr": qr, "svd": svd,
 }  # fmt: skip

@@ -111,6 +111,13 @@ from gradflow.nn.pooling import (
 from gradflow.nn.recurrent import GRU, LSTM, RNN
 from gradflow.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from gradflow.nn.softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
+from gradflow.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -225,6 +232,11 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unfold",

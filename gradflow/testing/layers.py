@@ -62,6 +62,10 @@ def _loss(make: Callable[[], nn.Module], target: Callable[[Device], Tensor]) -> 
     return lambda device: make(), lambda device: (real(device), target(device))
 
 
+def _two_sequences(device: Device) -> tuple[Tensor, ...]:
+    return (*numbers(4, 3, 6)(device), *numbers(5, 3, 6)(device))
+
+
 def _pads(rank: int) -> dict[str, tuple[Make, Any]]:
     """The layers that pad signals, images or volumes."""
     given = numbers(*(2, 3, 4, 3, 4)[: rank + 2])
@@ -124,6 +128,20 @@ LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
         lambda device: nn.MultiheadAttention(6, 2, device=device),
         lambda device: tuple(each for f in (4, 5, 5) for each in numbers(f, 3, 6)(device)),
     ),
+    "TransformerEncoderLayer": (
+        lambda device: nn.TransformerEncoderLayer(6, 2, 8, device=device),
+        numbers(4, 3, 6),
+    ),
+    "TransformerEncoder": (
+        lambda device: nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 8, device=device), 2),
+        numbers(4, 3, 6),
+    ),
+    "TransformerDecoderLayer": (lambda device: nn.TransformerDecoderLayer(6, 2, 8, device=device), _two_sequences),
+    "TransformerDecoder": (
+        lambda device: nn.TransformerDecoder(nn.TransformerDecoderLayer(6, 2, 8, device=device), 1),
+        _two_sequences,
+    ),
+    "Transformer": (lambda device: nn.Transformer(6, 2, 1, 1, 8, device=device), _two_sequences),
     "CTCLoss": (
         lambda device: nn.CTCLoss(),
         lambda device: (

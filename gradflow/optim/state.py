@@ -19,12 +19,15 @@ FRESH: Mapping[str, Any] = {"step": 0.0}
 def state_of(optimizer: Optimizer) -> dict[str, Any]:
     """State and options: ``{"state": {index: {...}}, "param_groups": [...]}``, with copies of all tensors."""
     numbers = _numbers(optimizer)
-    groups = [
-        {**group.options, "params": [numbers[id(p)] for p in group["params"]]} for group in optimizer.param_groups
-    ]
     segments = [segment for group in optimizer.param_groups for segment in group.segments if float(segment.step)]
     state = {numbers[id(p)]: _entry(segment, p) for segment in segments for p in segment.run.parameters}
-    return {"state": dict(sorted(state.items())), "param_groups": groups}
+    return {"state": dict(sorted(state.items())), "param_groups": groups_of(optimizer)}
+
+
+def groups_of(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """The options of each group, its parameters by their numbers."""
+    numbers = _numbers(optimizer)
+    return [{**group.options, "params": [numbers[id(p)] for p in group["params"]]} for group in optimizer.param_groups]
 
 
 def _numbers(optimizer: Optimizer) -> dict[int, int]:
@@ -42,16 +45,23 @@ def _entry(segment: Segment, p: Tensor) -> dict[str, Tensor]:
 
 def load_state(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
     """Take over ``saved``; CheckpointError, with nothing changed, if it does not fit."""
+    check_groups(optimizer, saved)
     _check(optimizer, saved)
+    load_options(optimizer, saved)
     state, numbers = saved["state"], _numbers(optimizer)
-    for group, options in zip(optimizer.param_groups, saved["param_groups"], strict=True):
-        for name, value in options.items():
-            if name != "params":
-                group[name] = value
+    for group in optimizer.param_groups:
         entries = {id(p): state.get(numbers[id(p)], FRESH) for p in group["params"]}
         ages = [float(entries[id(p)]["step"]) for p in group["params"]]
         group.segments = [optimizer.segment(run, group.options) for run in runs_of_equal(ages, group["params"])]
         _fill(group, entries)
+
+
+def load_options(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+    """Take over the options of the groups in ``saved``."""
+    for group, options in zip(optimizer.param_groups, saved["param_groups"], strict=True):
+        for name, value in options.items():
+            if name != "params":
+                group[name] = value
 
 
 def _fill(group: ParamGroup, entries: dict[int, Mapping[str, Any]]) -> None:
@@ -68,7 +78,8 @@ def _copy(group: ParamGroup, entries: dict[int, Mapping[str, Any]]) -> None:
                 segment.of(p, name).copy_(tensor(entry[name], p.dtype, p.device))
 
 
-def _check(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+def check_groups(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+    """Raise CheckpointError unless ``saved`` is a state dict, with the groups and options that there are."""
     what = f"load_state_dict of {type(optimizer).__name__}"
     if not isinstance(saved, Mapping) or not {"state", "param_groups"} <= set(saved):
         raise CheckpointError(f"{what}: expected a dict with 'state' and 'param_groups', as state_dict() returns")
@@ -80,6 +91,10 @@ def _check(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
         unknown = set(options) - {"params", INITIAL_LR, *optimizer.defaults}
         if unknown:
             raise CheckpointError(f"{what}: saved options {', '.join(sorted(unknown))} are not options of it")
+
+
+def _check(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+    what = f"load_state_dict of {type(optimizer).__name__}"
     parameters = _parameters(optimizer)
     for index, entry in saved["state"].items():
         if index not in range(len(parameters)):

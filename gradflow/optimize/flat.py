@@ -23,8 +23,9 @@ class Flat:
     ArgumentError if there is nothing.
     """
 
-    def __init__(self, name: str, given: Any) -> None:
+    def __init__(self, name: str, given: Any, what: str = "x0") -> None:
         self.name = name
+        self.what = what
         leaves = tree.leaves(given)
         if not isinstance(given, dict) and leaves and all(isinstance(x, int | float | np.generic) for x in leaves):
             given = np.asarray(given, np.float64)  # as SciPy takes a list of numbers
@@ -32,10 +33,10 @@ class Flat:
         tensors = [self._floating(x) for x in tree.leaves(given)]
         self.shapes = [x.shape for x in tensors]
         if not sum(x.size for x in tensors):
-            raise ArgumentError(f"{name}: x0 has no elements; there is nothing to vary")
+            raise ArgumentError(f"{name}: {what} has no elements; there is nothing to vary")
         if len({(x.dtype, x.device) for x in tensors}) > 1:
             kinds = ", ".join(f"{x.dtype} on {x.device}" for x in tensors)
-            raise DTypeError(f"{name}: the tensors of x0 must have one dtype and one device, and are {kinds}")
+            raise DTypeError(f"{name}: the tensors of {what} must have one dtype and one device, and are {kinds}")
         self.vector = self._joined(tensors)
 
     def _floating(self, x: Any) -> Tensor:
@@ -43,7 +44,7 @@ class Flat:
         if value.dtype.kind in "iub":
             value = value.astype(float64)
         if value.dtype.kind != "f" or value.dtype.itemsize < 4:
-            raise DTypeError(f"{self.name}: x0 is {value.dtype}; it must be float32 or float64")
+            raise DTypeError(f"{self.name}: {self.what} is {value.dtype}; it must be float32 or float64")
         return value
 
     def _joined(self, tensors: list[Tensor]) -> Tensor:
@@ -72,5 +73,5 @@ class Flat:
         found = self._joined(tensors) if tensors else None
         if found is None or found.shape != like.shape:
             shapes = ", ".join(str(x.shape) for x in tensors)
-            raise ShapeError(f"{self.name}: {what} is {shapes}; x0 has {', '.join(map(str, self.shapes))}")
+            raise ShapeError(f"{self.name}: {what} is {shapes}; {self.what} has {', '.join(map(str, self.shapes))}")
         return found

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from gradflow.tensor import Tensor
 
 SUFFICIENT = 1e-4  # of the decrease that the slope promises
-GROWTH = 2.0  # of steps that are too short
+GROWTH = 0.01, 10.0  # of steps that are too short: by a share of the last one at least, to so many times it at most
+NEAR = 0.1  # to an end of an interval, as a share of it: where no trial is done, if the one before was as near
 
 
 class Trial(NamedTuple):
@@ -31,7 +32,8 @@ def search(attempt: Try, start: Trial, step: float, curvature: float, noise: flo
 
     ``noise`` is how much two values may differ by rounding: a decrease of less cannot be asked for.
 
-    Method: Nocedal & Wright, "Numerical Optimization" (2006), algorithms 3.5 and 3.6.
+    Method: Nocedal & Wright, "Numerical Optimization" (2006), algorithms 3.5 and 3.6, with cubics, and what is done
+    where those are near the ends of an interval, as in Schmidt's minFunc (2005), which PyTorch's LBFGS follows, too.
     """
     found = _Search(attempt, start, curvature, noise, tries)
     before = start
@@ -43,7 +45,8 @@ def search(attempt: Try, start: Trial, step: float, curvature: float, noise: flo
             return trial
         if trial.slope >= 0:
             return found.zoomed(trial, before)
-        before, step = trial, step * GROWTH
+        farther = _lowest(before, trial, step + GROWTH[0] * (step - before.step), step * GROWTH[1])
+        before, step = trial, farther
     return before if before is not start else None  # lower, if not flat: better than nothing
 
 
@@ -66,32 +69,42 @@ class _Search:
     def flat(self, trial: Trial) -> bool:
         return abs(trial.slope) <= -self.curvature * self.start.slope
 
-    def zoomed(self, low: Trial, high: Trial) -> Trial | None:
-        """A trial between ``low``, the best so far, which slopes towards ``high``, and that."""
+    def zoomed(self, one: Trial, other: Trial) -> Trial | None:
+        """A trial between the two, and that; or the lowest that was found."""
+        low, high = sorted((one, other), key=lambda each: each.value)
+        stuck = False
         while self.left and abs(high.step - low.step) > 1e-14 * max(low.step, high.step):
-            trial = self.at(_between(low, high))
+            step, stuck = _inside(low, high, stuck)
+            trial = self.at(step)
             if not self.decreased(trial) or trial.value > low.value + self.noise:
                 high = trial
-                continue
-            if self.flat(trial):
+            elif self.flat(trial):
                 return trial
-            if trial.slope * (high.step - low.step) >= 0:
-                high = low
-            low = trial
+            else:
+                low, high = trial, low if trial.slope * (high.step - low.step) >= 0 else high
+            if high.value < low.value:
+                low, high = high, low
         return low if low is not self.start and low.value < self.start.value else None
 
 
-def _between(low: Trial, high: Trial) -> float:
-    """The minimum of the cubic through both ends, a tenth of the interval away from them; the middle without one."""
-    width = high.step - low.step
-    found = low.step + width / 2
-    if math.isfinite(high.value) and math.isfinite(high.slope):
-        first = low.slope + high.slope - 3 * (high.value - low.value) / width
-        inside = first * first - low.slope * high.slope
-        if inside >= 0:
-            second = math.copysign(math.sqrt(inside), width)
-            below = high.slope - low.slope + 2 * second
-            if below:
-                found = high.step - width * (high.slope + second - first) / below
-    share = min(max((found - low.step) / width, 0.1), 0.9)
-    return low.step + share * width
+def _inside(low: Trial, high: Trial, stuck: bool) -> tuple[float, bool]:
+    """Where to look between two trials, and whether that is near one of them; not if the last was, too (``stuck``)."""
+    first, last = sorted((low.step, high.step))
+    step, margin = _lowest(low, high, first, last), NEAR * (last - first)
+    near = min(step - first, last - step) < margin
+    if near and (stuck or step in (first, last)):
+        return (first + margin if step - first <= last - step else last - margin), False
+    return step, near
+
+
+def _lowest(one: Trial, other: Trial, least: float, most: float) -> float:
+    """Where the cubic through two trials is lowest, between ``least`` and ``most``; their middle without one."""
+    a, b = (one, other) if one.step <= other.step else (other, one)
+    if math.isfinite(a.value + b.value) and math.isfinite(a.slope + b.slope):
+        first = a.slope + b.slope - 3 * (b.value - a.value) / (b.step - a.step)
+        inside = first * first - a.slope * b.slope
+        below = b.slope - a.slope + 2 * math.sqrt(max(inside, 0.0))
+        if inside >= 0 and below:
+            found = b.step - (b.step - a.step) * (b.slope + math.sqrt(inside) - first) / below
+            return min(max(found, least), most)
+    return (least + most) / 2

@@ -29,8 +29,8 @@ from gradflow.nn.attention import MultiheadAttention
 from gradflow.nn.container import ModuleList, Sequential
 from gradflow.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from gradflow.nn.distance import CosineSimilarity, PairwiseDistance
-from gradflow.nn.dropout import Dropout
-from gradflow.nn.embedding import Embedding
+from gradflow.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
+from gradflow.nn.embedding import Embedding, EmbeddingBag
 from gradflow.nn.images import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
 from gradflow.nn.linear import Flatten, Identity, Linear
 from gradflow.nn.losses import (
@@ -126,6 +126,7 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -152,8 +153,13 @@ __all__ = [
     "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "ELU",
     "Embedding",
+    "EmbeddingBag",
+    "FeatureAlphaDropout",
     "Flatten",
     "Fold",
     "GELU",

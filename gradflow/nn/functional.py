@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradflow import dtypes
-from gradflow.ops import create, lookup, random
+from gradflow.ops import lookup
 from gradflow.ops.activation import sigmoid, silu, softplus
 from gradflow.ops.activation_formulas import (
     celu,
@@ -30,6 +30,7 @@ from gradflow.ops.adaptive_pools import (
     adaptive_max_pool3d,
 )
 from gradflow.ops.attention import scaled_dot_product_attention
+from gradflow.ops.bags import embedding, embedding_bag
 from gradflow.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
 from gradflow.ops.borders import pad
 from gradflow.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
@@ -42,6 +43,7 @@ from gradflow.ops.distance import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from gradflow.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from gradflow.ops.fold import fold, unfold
 from gradflow.ops.gelu import gelu
 from gradflow.ops.grid_sample import affine_grid, grid_sample
@@ -88,6 +90,7 @@ __all__ = [
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "affine_grid",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -106,8 +109,13 @@ __all__ = [
     "cross_entropy",
     "ctc_loss",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "embedding",
+    "embedding_bag",
+    "feature_alpha_dropout",
     "fold",
     "gaussian_nll_loss",
     "gelu",
@@ -173,29 +181,6 @@ __all__ = [
     "triplet_margin_with_distance_loss",
     "unfold",
 ]
-
-
-def dropout(x: TensorLike, p: float = 0.5, training: bool = True) -> Tensor:
-    """In ``training``, ``x`` with each element 0 with probability ``p``, and divided by ``1 - p`` otherwise.
-
-    Raises ArgumentError unless ``p`` is in [0, 1], DTypeError unless ``x`` is floating.
-
-    >>> import gradflow.nn.functional as F
-    >>> F.dropout([1.0, 2.0], training=False)
-    tensor([1., 2.])
-    """
-    return random.dropout(x, p) if training else create.asarray(x)
-
-
-def embedding(input: TensorLike, weight: TensorLike) -> Tensor:
-    """The rows of ``weight`` that the integers ``input`` name: ``gf.embedding``, its arguments in PyTorch's order.
-
-    >>> import gradflow.nn.functional as F
-    >>> F.embedding([1, 0], [[0.0, 0.5], [1.0, 1.5]])
-    tensor([[1. , 1.5],
-            [0. , 0.5]])
-    """
-    return lookup.embedding(weight, input)
 
 
 def one_hot(labels: TensorLike, num_classes: int) -> Tensor:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gradflow.compiler.numpy_cross_entropy import numpy_cross_entropy
+from gradflow.compiler.numpy_updates import numpy_update
 from gradflow.compiler.program import Call, Value
 
 Do = Callable[[], Any]
@@ -14,9 +16,14 @@ Do = Callable[[], Any]
 
 def numpy_call(call: Call, operands: list[Any], out: Any) -> Do:
     """What does ``call`` on ``operands``, a list whose arrays may be exchanged between runs, into ``out``."""
-    make = _CALLS.get(call.name)
-    made = None if make is None else make(call, operands, out)
-    return _by_forward(call, operands, out) if made is None else made
+    by_forward = _by_forward(call, operands, out)
+    if call.name in _CALLS:
+        made = _CALLS[call.name](call, operands, out)
+    elif call.name == "cross_entropy_with_grad":
+        made = numpy_cross_entropy(call, operands, by_forward)
+    else:
+        made = numpy_update(call, operands)
+    return by_forward if made is None else made
 
 
 def _by_forward(call: Call, operands: list[Any], out: Any) -> Do:
@@ -37,11 +44,11 @@ def _by_forward(call: Call, operands: list[Any], out: Any) -> Do:
 def _matmul(call: Call, operands: list[Any], out: Any) -> Do | None:
     if not _alike(call, 2) or out.size * call.inputs[0].size > SMALL * len(out):
         return None
-    left, right, matmul = call.attrs["transpose_a"], call.attrs["transpose_b"], np.matmul
+    left, right = call.attrs["transpose_a"], call.attrs["transpose_b"]
 
     def do() -> None:
         a, b = operands
-        matmul(a.T if left else a, b.T if right else b, out)
+        (a.T if left else a).dot(b.T if right else b, out)  # a method of arrays finds BLAS sooner than np.matmul
 
     return do
 
@@ -49,45 +56,54 @@ def _matmul(call: Call, operands: list[Any], out: Any) -> Do | None:
 def _linear(call: Call, operands: list[Any], out: Any) -> Do | None:
     if not _alike(call, 2) or operands[2] is None or out.size * call.inputs[0].shape[1] > SMALL:
         return None
-    matmul, add = np.matmul, np.add
+    add = np.add
 
     def do() -> None:
         x, weight, bias = operands
-        matmul(x, weight.T, out)
+        x.dot(weight.T, out)
         add(out, bias, out)
 
     return do
 
 
+def _relu(call: Call, operands: list[Any], out: Any) -> Do | None:
+    if not _alike(call, out.ndim):
+        return None
+    zero, maximum = np.zeros((), out.dtype), np.maximum
+    return lambda: maximum(operands[0], zero, out=out)
+
+
 def _relu_grad(call: Call, operands: list[Any], out: Any) -> Do | None:
     if not _alike(call, out.ndim):
         return None
-    dead = np.empty(out.shape, np.bool_)
-    less_equal, invert, multiply = np.less_equal, np.invert, np.multiply
+    zero, dead, alive = np.zeros((), out.dtype), np.empty(out.shape, np.bool_), np.empty_like(out)
+    less_equal, invert, copyto, multiply = np.less_equal, np.invert, np.copyto, np.multiply
 
     def do() -> None:
         g, y = operands
-        less_equal(y, 0, dead)
+        less_equal(y, zero, dead)
         invert(dead, dead)
-        multiply(g, dead, out)
+        copyto(alive, dead)  # so that both factors are floats
+        multiply(g, alive, out)
 
     return do
 
 
 def _sum(call: Call, operands: list[Any], out: Any) -> Do | None:
     (x,) = call.inputs
-    if call.attrs["axes"] != (0,) or call.attrs["keepdims"] or x.dtype.char not in "fd" or x.shape[0] > FEW:
+    if call.attrs["axes"] != (0,) or call.attrs["keepdims"] or not _alike(call, 2) or x.shape[0] > FEW:
         return None
-    add = np.add.reduce
-    return lambda: add(operands[0], 0, None, out)
+    ones = np.ones(x.shape[0], x.dtype)
+    return lambda: ones.dot(operands[0], out)
 
 
 SMALL = 1 << 18  # multiplications up to which OpenBLAS starts no threads; ops/linalg.py has ways for larger products
-FEW = 128  # rows that are added one after another: of more, float32 would lose digits (see ops/reduce.py)
+FEW = 128  # numbers that are added one after another: of more, float32 would lose digits (see ops/reduce.py)
 
 _CALLS: dict[str, Callable[[Call, list[Any], Any], Do | None]] = {
     "matmul": _matmul,
     "linear": _linear,
+    "relu": _relu,
     "relu_grad": _relu_grad,
     "sum": _sum,
 }

@@ -14,11 +14,7 @@ from gradflow.errors import ArgumentError, GradientError, NumPyCallError
 from gradflow.mode import mode
 from gradflow.tensor import Tensor, copied, moved
 
-# functions of NumPy's that only read: they get the elements, which a tensor that requires grad does not give
-READING = frozenset({
-    "array2string", "array_repr", "array_str", "save", "savetxt", "savez", "savez_compressed", "testing",
-})  # fmt: skip
-MODULES = {"numpy": "", "numpy.linalg": ".linalg", "numpy.fft": ".fft"}
+MODULES = {"numpy": "", "numpy.linalg": ".linalg", "numpy.fft": ".fft", "numpy.lib.stride_tricks": ".grids"}
 _found: dict[Any, Callable[..., Any]] = {}  # what answers to each of NumPy's functions
 
 
@@ -51,17 +47,10 @@ def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: A
     """``np.concatenate([a, tensor])``: the gradflow function of that name, with NumPy's signature."""
     if not all(issubclass(each, (Tensor, np.ndarray)) or each.__module__.startswith("cupy") for each in types):
         return NotImplemented
-    name = function.__name__
-    if name in READING:
-        return function(*(_read(x) for x in args), **{key: _read(x) for key, x in kwargs.items()})
     known = _found.get(function)
     if known is None:
-        known = _answering(MODULES.get(function.__module__), name, function)
+        known = _answering(MODULES.get(function.__module__), function.__name__, function)
     return known(*args, **kwargs)
-
-
-def _read(x: Any) -> Any:
-    return x.numpy() if isinstance(x, Tensor) else x
 
 
 def _answering(module: str | None, name: str, function: Any) -> Callable[..., Any]:

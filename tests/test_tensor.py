@@ -102,7 +102,7 @@ def test_numpy_refuses_to_drop_a_gradient():
     with pytest.raises(GradientError, match=r"use \.detach\(\)\.numpy\(\)"):
         x.numpy()
     with pytest.raises(GradientError, match=r"use \.detach\(\)\.numpy\(\)"):
-        np.asarray(x)
+        np.is_busday(x)
     assert np.asarray(x.detach()).tolist() == [1.0]
 
 

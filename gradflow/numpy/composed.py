@@ -8,30 +8,37 @@ import numpy as np
 
 from gradflow import special
 from gradflow.array_api import functions
+from gradflow.dtypes import DTypeLike
 from gradflow.errors import ArgumentError, ShapeError
 from gradflow.numpy.creation import array, asarray
+from gradflow.numpy.on_host import reading
 from gradflow.ops.arithmetic import where
 from gradflow.ops.conjugate import conj, imag
+from gradflow.ops.create import zeros_like
 from gradflow.ops.diagonal import diag, diagonal
 from gradflow.ops.differences import diff
-from gradflow.ops.distinct import flatnonzero, tril_indices, triu_indices
+from gradflow.ops.distinct import diag_indices, flatnonzero, tril_indices, triu_indices
+from gradflow.ops.floor_division import remainder
+from gradflow.ops.grid import meshgrid
 from gradflow.ops.join import concat
 from gradflow.ops.linalg import matmul
-from gradflow.ops.logic import isinf, isnan
-from gradflow.ops.lookup import take
+from gradflow.ops.logic import isfinite, isinf, isnan
+from gradflow.ops.lookup import take, take_along_axis
+from gradflow.ops.order import sort
 from gradflow.ops.order_statistics import average
 from gradflow.ops.recurrence import cumprod
-from gradflow.ops.reduce import any as _any
 from gradflow.ops.rounding import trunc as fix
 from gradflow.ops.scan import cumsum
 from gradflow.ops.shape import moveaxis, ravel
+from gradflow.ops.sign_bit import ldexp
+from gradflow.shapes import normalize_axis
 from gradflow.tensor import Tensor, TensorLike
 
 __all__ = [
-    "bartlett", "blackman", "block", "compress", "corrcoef", "cov", "cumulative_prod", "cumulative_sum", "diagflat",
-    "ediff1d", "extract", "fix", "hamming", "hanning", "i0", "iscomplex", "isin", "isneginf", "isposinf", "isreal",
-    "kaiser", "matvec", "nancumprod", "nancumsum", "polyval", "ravel_multi_index", "rollaxis", "tril_indices_from",
-    "triu_indices_from", "unravel_index", "unstack", "vecmat",
+    "asarray_chkfinite", "block", "compress", "corrcoef", "cov", "cumulative_prod", "cumulative_sum",
+    "diag_indices_from", "diagflat", "ediff1d", "einsum_path", "extract", "fix", "frexp", "i0", "iscomplex", "isneginf",
+    "isposinf", "isreal", "ix_", "matvec", "nancumprod", "nancumsum", "real_if_close", "rollaxis", "sort_complex",
+    "tril_indices_from", "triu_indices_from", "unstack", "unwrap", "vecmat",
 ]  # fmt: skip
 
 i0 = special.i0
@@ -80,12 +87,6 @@ def iscomplex(x: TensorLike) -> Tensor:
 def isreal(x: TensorLike) -> Tensor:
     """Whether the imaginary part of an element is 0."""
     return imag(x) == 0
-
-
-def isin(element: TensorLike, test_elements: TensorLike, *, invert: bool = False) -> Tensor:
-    """Whether an element is one of ``test_elements``."""
-    found = _any(asarray(element)[..., None] == ravel(test_elements), axis=-1)
-    return ~found if invert else found
 
 
 def matvec(x1: TensorLike, x2: TensorLike, /) -> Tensor:
@@ -168,7 +169,7 @@ def _joined(arrays: Any, depth: int, rank: int) -> Tensor:
 
 def compress(condition: TensorLike, a: TensorLike, axis: SupportsIndex | None = None) -> Tensor:
     """The parts of ``a`` along ``axis`` (of the elements, for None) for which ``condition`` is true."""
-    return take(a, flatnonzero(condition), axis)
+    return asarray(a).compress(condition, axis)
 
 
 def extract(condition: TensorLike, arr: TensorLike) -> Tensor:
@@ -185,15 +186,6 @@ def ediff1d(ary: TensorLike, to_end: TensorLike | None = None, to_begin: TensorL
     """The differences between neighbours, between ``to_begin`` and ``to_end``."""
     parts = [to_begin, diff(ravel(ary)), to_end]
     return concat([ravel(each) for each in parts if each is not None], 0)
-
-
-def polyval(p: TensorLike, x: TensorLike) -> Tensor:
-    """The polynomial with coefficients ``p``, the highest power first, at ``x``, by Horner's rule."""
-    at = asarray(x)
-    result = at * 0
-    for coefficient in asarray(p):
-        result = result * at + coefficient
-    return result
 
 
 def rollaxis(a: TensorLike, axis: SupportsIndex, start: SupportsIndex = 0) -> Tensor:
@@ -216,39 +208,75 @@ def triu_indices_from(arr: TensorLike, k: SupportsIndex = 0) -> tuple[Tensor, Te
     return triu_indices(rows, k, columns)
 
 
-def unravel_index(indices: TensorLike, shape: Any) -> tuple[Tensor, ...]:
-    """The coordinates, in an array of ``shape``, of places counted in C order."""
-    return tuple(asarray(each) for each in np.unravel_index(asarray(indices).numpy(), shape))
+def diag_indices_from(arr: TensorLike) -> tuple[Tensor, ...]:
+    """Where the elements of the main diagonal of ``arr`` are, whose sizes are all the same."""
+    sizes = asarray(arr).shape
+    if len(sizes) < 2 or len({*sizes}) > 1:
+        raise ShapeError(f"diag_indices_from: takes two dimensions or more, all of one size, not shape {sizes}")
+    return diag_indices(sizes[0], len(sizes))
 
 
-def ravel_multi_index(multi_index: Any, dims: Any) -> Tensor:
-    """The places, counted in C order, of coordinates in an array of shape ``dims``."""
-    try:
-        return asarray(np.ravel_multi_index(tuple(asarray(each).numpy() for each in multi_index), dims))
-    except ValueError as error:
-        raise ArgumentError(f"ravel_multi_index: {error}") from None
+def ix_(*args: TensorLike) -> tuple[Tensor, ...]:
+    """Index arrays for every combination of the numbers in the vectors, or of the places where masks are true."""
+    given = [asarray(each) for each in args]
+    if any(each.ndim != 1 for each in given):
+        raise ShapeError(f"ix_: takes vectors, got shapes {', '.join(str(each.shape) for each in given)}")
+    places = [flatnonzero(x) if x.dtype.kind == "b" else x.astype("int64") if not x.size else x for x in given]
+    return tuple(meshgrid(*places, indexing="ij", sparse=True))
 
 
-def bartlett(M: int) -> Tensor:
-    """A triangular window of ``M`` points."""
-    return asarray(np.bartlett(M))
+def frexp(x: TensorLike) -> tuple[Tensor, Tensor]:
+    """The significand, in [0.5, 1), and the exponent, int32, with ``x == significand * 2**exponent``."""
+    exponent = reading("frexp", lambda values: np.frexp(values)[1])(asarray(x))
+    half = exponent // 2
+    return ldexp(ldexp(x, -half), half - exponent), exponent
 
 
-def blackman(M: int) -> Tensor:
-    """Blackman's window of ``M`` points."""
-    return asarray(np.blackman(M))
+def unwrap(
+    p: TensorLike, discont: float | None = None, axis: SupportsIndex = -1, *, period: float = 2 * np.pi
+) -> Tensor:
+    """``p`` with multiples of ``period`` added, so that no step along ``axis`` is larger than half of it.
+
+    Steps smaller than ``discont`` stay. The gradient passes through.
+    """
+    x = asarray(p)
+    along = normalize_axis("unwrap", axis, x.ndim)
+    result = x.astype(np.result_type(x.dtype, period))
+    steps = diff(result.detach(), axis=along)
+    whole = result.dtype.kind in "iu"
+    high = period // 2 if whole else period / 2
+    wrapped = remainder(steps + high, period) - high
+    if not whole or period % 2 == 0:
+        wrapped = where((wrapped == -high) & (steps > 0), high, wrapped)
+    turns = where(abs(steps) < (period / 2 if discont is None else discont), 0, wrapped - steps)
+    first = result[(slice(None),) * along + (slice(0, 1),)]
+    return result + concat([zeros_like(first), cumsum(turns, along)], along)
 
 
-def hamming(M: int) -> Tensor:
-    """Hamming's window of ``M`` points."""
-    return asarray(np.hamming(M))
+def sort_complex(a: TensorLike) -> Tensor:
+    """The elements along the last axis in order, as complex numbers: by real parts, then by imaginary ones."""
+    x = asarray(a)
+    if x.dtype.kind != "c":
+        return sort(x).astype("complex64" if x.dtype.char in "bhBH" else "complex128")
+    return take_along_axis(x, reading("sort_complex", np.argsort)(x, kind="stable"), -1)
 
 
-def hanning(M: int) -> Tensor:
-    """The Hann window of ``M`` points."""
-    return asarray(np.hanning(M))
+def real_if_close(a: TensorLike, tol: float = 100) -> Tensor:
+    """``a``, or its real part if all imaginary ones are below ``tol``, which counts epsilons if it is above 1."""
+    x = asarray(a)
+    least = tol * float(np.finfo(x.dtype).eps) if x.dtype.kind == "c" and tol > 1 else tol
+    return x.real if x.dtype.kind == "c" and bool((abs(x.imag.detach()) < least).all()) else x
 
 
-def kaiser(M: int, beta: float) -> Tensor:
-    """Kaiser's window of ``M`` points."""
-    return asarray(np.kaiser(M, beta))
+def asarray_chkfinite(a: Any, dtype: DTypeLike = None, order: str | None = None) -> Tensor:
+    """As ``asarray``. Raises ArgumentError if an element is infinite or NaN."""
+    x = asarray(a, dtype, order)
+    if x.dtype.kind in "fc" and not bool(isfinite(x.detach()).all()):
+        raise ArgumentError("asarray_chkfinite: there are infinities or NaN among the elements")
+    return x
+
+
+def einsum_path(*operands: Any, optimize: Any = "greedy") -> Any:
+    """NumPy's order of contractions for operands of these shapes, and its description."""
+    given = [np.broadcast_to(np.zeros((), x.dtype), x.shape) if isinstance(x, Tensor) else x for x in operands]
+    return np.einsum_path(*given, optimize=optimize)

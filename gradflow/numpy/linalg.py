@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from gradflow import linalg as ours
-from gradflow.errors import ArgumentError
+from gradflow.errors import ArgumentError, ShapeError
 from gradflow.linalg import LinAlgError  # noqa: F401 - NumPy has it here
 from gradflow.numpy.translation import translated
 from gradflow.ops.conjugate import conj
 from gradflow.ops.create import asarray
 from gradflow.ops.diagonal import tril, triu
+from gradflow.ops.shape import moveaxis
 from gradflow.tensor import Tensor, TensorLike
 
-__all__ = [*sorted(each for each in np.linalg.__all__ if each in ours.__all__)]  # noqa: PLE0604
+__all__ = [*sorted({*(each for each in np.linalg.__all__ if each in ours.__all__), "tensorinv", "tensorsolve"})]  # noqa: PLE0604
 
 
 def svd(a: TensorLike, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
@@ -31,6 +34,24 @@ def eigh(a: TensorLike, UPLO: str = "L") -> Any:
 def eigvalsh(a: TensorLike, UPLO: str = "L") -> Tensor:
     """The eigenvalues of a symmetric matrix, given by its lower (L) or upper (U) triangle."""
     return ours.eigvalsh(_symmetric("eigvalsh", a, UPLO))
+
+
+def eig(a: TensorLike) -> ours.EigResult:
+    """Eigenvalues and eigenvectors: real ones, as NumPy's, if ``a`` and all eigenvalues, which are read, are real."""
+    given = asarray(a)
+    values, vectors = ours.eig(given)
+    return ours.EigResult(values.real, vectors.real) if _all_real(given, values) else ours.EigResult(values, vectors)
+
+
+def eigvals(a: TensorLike) -> Tensor:
+    """The eigenvalues: real ones, as NumPy's, if ``a`` and all of them, which are read, are real."""
+    given = asarray(a)
+    values = ours.eigvals(given)
+    return values.real if _all_real(given, values) else values
+
+
+def _all_real(x: Tensor, values: Tensor) -> bool:
+    return x.dtype.kind != "c" and not values.detach()._read("eigvals").imag.any()
 
 
 def _symmetric(name: str, a: TensorLike, triangle: str) -> Tensor:
@@ -49,6 +70,34 @@ def _symmetric(name: str, a: TensorLike, triangle: str) -> Tensor:
 def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> Any:
     """The solution of least squares, residuals, rank and singular values."""
     return ours.lstsq(a, b, rcond)
+
+
+def tensorsolve(a: TensorLike, b: TensorLike, axes: Sequence[int] | None = None) -> Tensor:
+    """The ``x`` with ``tensordot(a, x, x.ndim) == b``; ``axes`` of ``a`` are moved to its end before.
+
+    Raises ShapeError unless the dimensions of ``a`` that are not those of ``b`` have as many elements as ``b``.
+    """
+    given, right = asarray(a), asarray(b)
+    if axes is not None:
+        given = moveaxis(given, axes, range(given.ndim - len(axes), given.ndim))
+    left, rest = given.shape[: right.ndim], given.shape[right.ndim :]
+    if math.prod(left) != right.size or math.prod(rest) != right.size:
+        raise ShapeError(f"tensorsolve: a is {given.shape} and b {right.shape}; {rest} must have as many elements as b")
+    return ours.solve(given.reshape((right.size, right.size)), right.reshape(-1)).reshape(rest)
+
+
+def tensorinv(a: TensorLike, ind: int = 2) -> Tensor:
+    """The inverse of ``a`` as a map from its last dimensions to its first ``ind``.
+
+    Raises ShapeError unless both have as many elements, ArgumentError for ``ind`` below 1.
+    """
+    given = asarray(a)
+    if ind < 1:
+        raise ArgumentError(f"tensorinv: ind is {ind}; it counts the dimensions of the result, from 1")
+    left, right = given.shape[:ind], given.shape[ind:]
+    if math.prod(left) != math.prod(right):
+        raise ShapeError(f"tensorinv: {left} and {right} have different numbers of elements")
+    return ours.inv(given.reshape((math.prod(left), -1))).reshape((*right, *left))
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradflow.numpy import composed, creation, queries
+from gradflow.numpy import composed, creation, editing, grids, loops, on_host, polynomials, queries, sets
 from gradflow.numpy.translation import translated
 from gradflow.numpy.universal import Universal
 
@@ -16,25 +16,33 @@ OTHERWISE = {
     "absolute": "abs", "amax": "max", "amin": "min", "around": "round",
     "concatenate": "concat", "conjugate": "conj", "degrees": "rad2deg", "fabs": "abs",
     "invert": "bitwise_invert", "left_shift": "bitwise_left_shift", "radians": "deg2rad",
-    "right_shift": "bitwise_right_shift", "trapz": "trapezoid", "true_divide": "divide",
+    "right_shift": "bitwise_right_shift", "row_stack": "vstack", "trapz": "trapezoid", "true_divide": "divide",
 }  # fmt: skip
 # names of linear algebra that NumPy has at the top, too
 FROM_LINALG = ("cross", "kron", "trace", "matrix_transpose")
 # where NumPy's meaning differs from gradflow's, or only NumPy asks
-OWN = {name: getattr(module, name) for module in (creation, queries, composed) for name in module.__all__}
+OWN = {
+    name: getattr(module, name)
+    for module in (creation, queries, composed, editing, grids, loops, polynomials, sets)
+    for name in module.__all__
+}
 # NumPy's own, as it is: they do not look at elements
 SHARED = (
-    "bool", "bool_", "broadcast_shapes", "complex128", "complex64", "complexfloating", "dtype", "e", "errstate",
-    "euler_gamma", "finfo", "float16", "float32", "float64", "floating", "generic", "iinfo", "index_exp", "inexact",
-    "inf", "int16", "int32", "int64", "int8", "integer", "intp", "isdtype", "isscalar", "issubdtype", "nan",
-    "ndindex", "newaxis", "number", "pi", "printoptions", "promote_types", "s_", "set_printoptions", "signedinteger",
-    "uint16", "uint32", "uint64", "uint8", "unsignedinteger",
+    "False_", "ScalarType", "True_", "base_repr", "binary_repr", "bool", "bool_", "broadcast_shapes", "byte", "cdouble",
+    "complex128", "complex64", "complexfloating", "csingle", "double", "dtype", "dtypes", "e", "errstate",
+    "euler_gamma", "exceptions", "finfo", "float16", "float32", "float64", "floating", "format_float_positional",
+    "format_float_scientific", "generic", "get_printoptions", "geterr", "geterrcall", "half", "iinfo", "index_exp",
+    "inexact", "inf", "int16", "int32", "int64", "int8", "int_", "intc", "integer", "intp", "isdtype", "isscalar",
+    "issubdtype", "iterable", "little_endian", "long", "longlong", "mintypecode", "nan", "ndindex", "newaxis",
+    "number", "pi", "printoptions", "promote_types", "s_", "set_printoptions", "seterr", "seterrcall", "short",
+    "signedinteger", "single", "testing", "typecodes", "typename", "typing", "ubyte", "ufunc", "uint", "uint16",
+    "uint32", "uint64", "uint8", "uintc", "uintp", "ulong", "ulonglong", "unsignedinteger", "ushort",
 )  # fmt: skip
 
 
 def names() -> set[str]:
     """Every name of NumPy's top level that there is."""
-    return {*SHARED, *OWN, *(each for each in np.__all__ if _offered(each) is not None)}
+    return {*SHARED, *OWN, *on_host.NAMES, *(each for each in np.__all__ if _offered(each) is not None)}
 
 
 def resolved(name: str) -> Any:
@@ -43,6 +51,8 @@ def resolved(name: str) -> Any:
         return getattr(np, name)
     if name in OWN:
         return OWN[name]
+    if name in on_host.NAMES:
+        return on_host.on_host(name)
     original: Any = getattr(np, name, None)
     function = None if original is None or name.startswith("_") else _offered(name)
     if function is None:

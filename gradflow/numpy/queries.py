@@ -20,7 +20,7 @@ from gradflow.ops.shape import broadcast_to, ravel
 from gradflow.tensor import Tensor, TensorLike
 
 __all__ = [
-    "array_equiv", "can_cast", "copyto", "divmod", "inner", "iscomplexobj", "isrealobj", "may_share_memory", "modf",
+    "array_equiv", "can_cast", "divmod", "inner", "iscomplexobj", "isrealobj", "may_share_memory", "modf",
     "ndim", "resize", "result_type", "shape", "shares_memory", "size", "vdot", "where",
 ]  # fmt: skip
 
@@ -116,15 +116,6 @@ def array_equiv(a1: TensorLike, a2: TensorLike) -> Any:
     except ValueError:
         return False
     return array_equal(broadcast_to(a1, sizes), broadcast_to(a2, sizes))
-
-
-def copyto(dst: Any, src: TensorLike, casting: str = "same_kind", where: bool = True) -> None:
-    """Write ``src`` into the tensor ``dst``, which must not need its gradient. Raises NumPyCallError for an array."""
-    if not isinstance(dst, Tensor):
-        raise NumPyCallError("numpy.copyto: writes a tensor into an array, whose gradient would be lost; use .numpy()")
-    if where is not True:
-        raise NumPyCallError("numpy.copyto of tensors does not take where=; write x[condition] = values")
-    dst[...] = src
 
 
 def resize(a: TensorLike, new_shape: Any) -> Tensor:

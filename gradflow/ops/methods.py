@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex
 
 from gradflow import tape
 from gradflow.device import device as as_device
@@ -44,6 +45,16 @@ from gradflow.tensor import Tensor, TensorLike
 # written out, since mypy infers no types for lambdas in a module that it checks before this one
 Unary = Callable[[Any], Tensor]
 Binary = Callable[[Any, TensorLike], Tensor]
+
+
+def _later(module: str, name: str) -> Callable[..., Any]:
+    """The function ``name`` of ``gradflow.ops.<module>`` as a method, imported when it is called."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return getattr(import_module(f"gradflow.ops.{module}"), name)(self, *args, **kwargs)
+
+    method.__name__, method.__doc__ = name, f"See ``gf.{name}``."
+    return method
 
 
 class Methods:
@@ -190,6 +201,10 @@ class Methods:
     repeat = rearrange.repeat
     diagonal = diagonal.diagonal
     dot = contract.dot
+    argpartition: ClassVar[Callable[..., Tensor]] = _later("order", "argpartition")
+    choose: ClassVar[Callable[..., Tensor]] = _later("selection", "choose")
+    searchsorted: ClassVar[Callable[..., Tensor]] = _later("order", "searchsorted")
+    conjugate = conjugate.conj
 
     if not TYPE_CHECKING:
         __hash__ = object.__hash__
@@ -202,6 +217,19 @@ class Methods:
     def copy(self) -> Tensor:
         """A copy, through which the gradient flows."""
         return create.asarray(self, copy=True)
+
+    def fill(self: Any, value: TensorLike) -> None:
+        """Write ``value`` over every element, in place."""
+        self[...] = value
+
+    def compress(self, condition: TensorLike, axis: SupportsIndex | None = None) -> Tensor:
+        """The parts along ``axis`` (the elements, for None) for which ``condition``, a vector, is true."""
+        from gradflow.ops.distinct import flatnonzero
+
+        return lookup.take(self, flatnonzero(condition), axis)
+
+    itemsize = property(lambda self: self.dtype.itemsize, doc="The bytes of one element.")
+    nbytes = property(lambda self: self.size * self.dtype.itemsize, doc="The bytes of all elements.")
 
     def to_device(self: Any, device: Any, /, *, stream: None = None) -> Tensor:
         """``x`` on another device; itself if it is there. Named by the array API standard; work is in order anyway."""

@@ -102,13 +102,13 @@ def test_numpy_refuses_to_drop_a_gradient():
     with pytest.raises(GradientError, match=r"use \.detach\(\)\.numpy\(\)"):
         x.numpy()
     with pytest.raises(GradientError, match=r"use \.detach\(\)\.numpy\(\)"):
-        np.is_busday(x)
+        np.asarray(x)
     assert np.asarray(x.detach()).tolist() == [1.0]
 
 
 def test_numpy_functions_without_a_counterpart_refuse_rather_than_drop_the_gradient():
     with pytest.raises(TypeError, match=r"use \.detach\(\)\.numpy\(\)"):
-        np.unwrap(gf.tensor([1.0], requires_grad=True))
+        np.is_busday(gf.tensor([1.0], requires_grad=True))
 
 
 def test_truth_and_length():

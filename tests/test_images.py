@@ -106,3 +106,37 @@ X = np.ones((1, 4, 4, 4))
 def test_what_does_not_fit_is_refused_with_the_reason(error, message, call):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(("name", "settings"), [("channel_shuffle", (3,)), ("local_response_norm", (3, 0.5, 0.6, 2.0))])
+@pytest.mark.parametrize("shape", [(2, 6, 4), (2, 6, 3, 2), (1, 6, 2, 2, 3)], ids=str)
+def test_what_channels_are_given_by_others_is_pytorchs(name, settings, shape, torch, rng):
+    data = rng.normal(size=shape)
+    x, y = gf.tensor(data, requires_grad=True), torch.tensor(data, requires_grad=True)
+    out, expected = (getattr(lib, name)(z, *settings) for lib, z in ((F, x), (torch.nn.functional, y)))
+    np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), rtol=1e-13)
+    (out * out).sum().backward()
+    (expected * expected).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-11, atol=1e-13)
+
+
+def test_channels_that_do_not_fit_are_refused():
+    with pytest.raises(ArgumentError, match="channel_shuffle: 6 channels do not make 4 equal groups"):
+        F.channel_shuffle(gf.ones((1, 6, 2)), 4)
+    with pytest.raises(ShapeError, match=r"local_response_norm: the input must be \(N, C, sizes...\), got \(2, 3\)"):
+        F.local_response_norm(gf.ones((2, 3)), 2)
+    with pytest.raises(ArgumentError, match="local_response_norm: size is 0; it must be 1 or more"):
+        F.local_response_norm(gf.ones((2, 3, 1)), 0)
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0])
+def test_normalized_vectors_are_pytorchs(p, torch, rng):
+    data = rng.normal(size=(4, 3))
+    data[1] = 0
+    x, y = gf.tensor(data, requires_grad=True), torch.tensor(data, requires_grad=True)
+    out, expected = F.normalize(x, p), torch.nn.functional.normalize(y, p)
+    np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), rtol=1e-13)
+    (out * np.arange(3)).sum().backward()
+    (expected * torch.arange(3)).sum().backward()
+    kept = [0, 2, 3]
+    np.testing.assert_allclose(x.grad.numpy()[kept], y.grad.numpy()[kept], rtol=1e-10, atol=1e-12)

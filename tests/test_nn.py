@@ -17,6 +17,7 @@ from gradflow.errors import (
     DTypeError,
     GradientError,
     IndexOutOfRange,
+    ShapeError,
     StateKeyError,
 )
 
@@ -361,6 +362,33 @@ def test_linear_is_pytorchs(shape, bias, rng):
     np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-12, atol=1e-12)
     for name, p in ours.named_parameters():
         np.testing.assert_allclose(p.grad.numpy(), getattr(theirs, name).grad.numpy(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 5)], ids=str)
+@pytest.mark.parametrize("bias", [True, False])
+def test_bilinear_is_pytorchs(shape, bias, rng):
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.Bilinear(3, 4, 2, bias=bias, dtype=torch.float64)
+    ours = copied(theirs, nn.Bilinear(3, 4, 2, bias=bias, dtype="float64"))
+    arrays = rng.normal(size=(*shape, 3)), rng.normal(size=(*shape, 4))
+    out = ours(*(gf.tensor(each) for each in arrays))
+    expected = theirs(*(torch.tensor(each) for each in arrays))
+    np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), rtol=1e-12)
+    (out * out).sum().backward()
+    (expected * expected).sum().backward()
+    for (_, p), q in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-11)
+    with pytest.raises(ShapeError, match=r"inputs \(5, 3\) and \(5, 3\) do not fit a weight \(out, m, n\)"):
+        ours(gf.ones((5, 3)), gf.ones((5, 3)))
+
+
+def test_unflatten_undoes_flatten():
+    x = gf.ones((2, 12))
+    assert nn.Unflatten(1, (3, 4))(x).shape == nn.Unflatten(-1, [3, -1])(x).shape == (2, 3, 4)
+    assert repr(nn.Unflatten(1, (3, 4))) == "Unflatten(1, (3, 4))"
+    for sizes in ((5, -1), (3, 5), (-1, -1), ()):
+        with pytest.raises(ShapeError, match=r"Unflatten: dimension 1 of \(2, 12\) does not make"):
+            nn.Unflatten(1, sizes)(x)
 
 
 def test_a_model_has_pytorchs_names_and_takes_its_weights(rng):

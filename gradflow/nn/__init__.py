@@ -31,8 +31,8 @@ from gradflow.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, Con
 from gradflow.nn.distance import CosineSimilarity, PairwiseDistance
 from gradflow.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from gradflow.nn.embedding import Embedding, EmbeddingBag
-from gradflow.nn.images import Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample
-from gradflow.nn.linear import Flatten, Identity, Linear
+from gradflow.nn.images import ChannelShuffle, Fold, LocalResponseNorm, PixelShuffle, PixelUnshuffle, Unfold, Upsample
+from gradflow.nn.linear import Bilinear, Flatten, Identity, Linear, Unflatten
 from gradflow.nn.losses import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -135,8 +135,10 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "Bilinear",
     "CELU",
     "CTCLoss",
+    "ChannelShuffle",
     "CircularPad1d",
     "CircularPad2d",
     "CircularPad3d",
@@ -188,6 +190,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
@@ -245,6 +248,7 @@ __all__ = [
     "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
+    "Unflatten",
     "Unfold",
     "Upsample",
     "ZeroPad1d",

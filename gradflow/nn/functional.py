@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gradflow import dtypes
-from gradflow.ops import lookup
+from gradflow.errors import ShapeError
+from gradflow.ops import create, lookup, shape
 from gradflow.ops.activation import sigmoid, silu, softplus
 from gradflow.ops.activation_formulas import (
     celu,
@@ -33,6 +34,7 @@ from gradflow.ops.attention import scaled_dot_product_attention
 from gradflow.ops.bags import embedding, embedding_bag
 from gradflow.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
 from gradflow.ops.borders import pad
+from gradflow.ops.channels import channel_shuffle, local_response_norm, normalize
 from gradflow.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from gradflow.ops.cross_entropy import cross_entropy
 from gradflow.ops.ctc_loss import ctc_loss
@@ -95,9 +97,11 @@ __all__ = [
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -135,6 +139,7 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
     "lp_pool1d",
@@ -153,6 +158,7 @@ __all__ = [
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",
+    "normalize",
     "one_hot",
     "pad",
     "pairwise_distance",
@@ -181,6 +187,23 @@ __all__ = [
     "triplet_margin_with_distance_loss",
     "unfold",
 ]
+
+
+def bilinear(x1: TensorLike, x2: TensorLike, weight: TensorLike, bias: TensorLike = None) -> Tensor:
+    """``x1 @ row @ x2`` for every row of ``weight`` (out, m, n), plus ``bias``: (..., m), (..., n) -> (..., out).
+
+    Raises ShapeError if the sizes do not fit.
+
+    >>> import gradflow.nn.functional as F
+    >>> F.bilinear([1.0, 2.0], [3.0], [[[1.0], [10.0]]])
+    tensor([63.])
+    """
+    a, b, rows = create.asarray(x1), create.asarray(x2), create.asarray(weight)
+    fits = rows.ndim == 3 and a.ndim and a.shape[-1] == rows.shape[1] and b.shape == (*a.shape[:-1], rows.shape[2])
+    if not fits:
+        raise ShapeError(f"bilinear: inputs {a.shape} and {b.shape} do not fit a weight (out, m, n) of {rows.shape}")
+    products = shape.expand_dims(a, -1) * shape.expand_dims(b, -2)
+    return linear(shape.flatten(products, -2), shape.flatten(rows, 1), bias)
 
 
 def one_hot(labels: TensorLike, num_classes: int) -> Tensor:

@@ -1,10 +1,11 @@
-"""Layers that rearrange images or change their size, without parameters."""
+"""Layers without parameters that rearrange images, change their size, or compare their channels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from gradflow.nn.applied import Applied
+from gradflow.ops.channels import channel_shuffle, local_response_norm
 from gradflow.ops.fold import fold, unfold
 from gradflow.ops.interpolate import interpolate
 from gradflow.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
@@ -61,6 +62,34 @@ class PixelUnshuffle(Applied, of=pixel_unshuffle):
 
     def __init__(self, downscale_factor: int) -> None:
         super().__init__(downscale_factor=downscale_factor)
+
+
+class ChannelShuffle(Applied, of=channel_shuffle):
+    """``channel_shuffle``, channels dealt out from ``groups`` in turn, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.ChannelShuffle(2)(gf.ones((1, 4, 3, 3))).shape
+    (1, 4, 3, 3)
+    """
+
+    keeps_shape = True
+
+    def __init__(self, groups: int) -> None:
+        super().__init__(groups=groups)
+
+
+class LocalResponseNorm(Applied, of=local_response_norm):
+    """``local_response_norm``, channels divided by the size of those around them, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.LocalResponseNorm(2)(gf.ones((1, 4, 3, 3))).shape
+    (1, 4, 3, 3)
+    """
+
+    keeps_shape = True
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__(size=size, alpha=alpha, beta=beta, k=k)
 
 
 class Upsample(Applied, of=interpolate):

@@ -119,6 +119,13 @@ LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
     ),
     "InstanceNorm2d": (lambda device: nn.InstanceNorm2d(3, affine=True, device=device), numbers(2, 3, 5, 4)),
     "InstanceNorm3d": (lambda device: nn.InstanceNorm3d(3), numbers(2, 3, 3, 2, 4)),
+    "Bilinear": (
+        lambda device: nn.Bilinear(3, 2, 4, device=device),
+        lambda device: (*numbers(5, 3)(device), *numbers(5, 2)(device)),
+    ),
+    "ChannelShuffle": (lambda device: nn.ChannelShuffle(2), numbers(2, 4, 3)),
+    "LocalResponseNorm": (lambda device: nn.LocalResponseNorm(3, alpha=0.5), numbers(2, 4, 3)),
+    "Unflatten": (lambda device: nn.Unflatten(1, (2, 3)), numbers(4, 6)),
     "PixelShuffle": (lambda device: nn.PixelShuffle(2), numbers(1, 8, 2, 3)),
     "PixelUnshuffle": (lambda device: nn.PixelUnshuffle(2), numbers(1, 2, 4, 6)),
     "RMSNorm": (lambda device: nn.RMSNorm(6, device=device), numbers(2, 3, 6)),

@@ -15,7 +15,7 @@ from gradflow.backend.cuda import CudaBackend
 from gradflow.compiler.cuda_plan import CudaPlan
 from gradflow.compiler.cuda_steps import OpCall, Python, Work
 from gradflow.device import Device
-from gradflow.errors import IndexOutOfRange, KernelError
+from gradflow.errors import CompileError, IndexOutOfRange, KernelError
 from gradflow.launch import Gemm
 from gradflow.loop import COLUMN, COLUMN_SUM, ROW, TOTAL
 from gradflow.op import OPS
@@ -298,3 +298,19 @@ def test_an_argument_that_is_written_in_place_is_written(gpu: Any) -> None:
         total = step(x)
         assert x.numpy().tolist() == [2 * (n + 1), n + 1]
         assert float(total.item()) == 3 * (n + 1)
+
+
+def test_an_argument_that_shares_memory_with_what_is_written_is_an_error_in_a_replay_too(gpu: Any) -> None:
+    total = gf.zeros(4, device="cuda")
+
+    @gf.compile
+    def step(x: Any) -> Any:
+        total.add_(x)
+        return x * 2
+
+    for n in range(4):
+        step(gf.full(4, float(n), device="cuda"))
+    with pytest.raises(CompileError, match=r"argument 0, a tensor of shape \(4,\), shares memory with something"):
+        step(total[0:])
+    assert total.numpy().tolist() == [6.0] * 4
+    assert step(gf.ones(4, device="cuda")).numpy().tolist() == [2.0] * 4

@@ -14,7 +14,7 @@ Place = tuple[int, int]  # the addresses between which memory lies
 
 
 class Apart:
-    """Which memory the arguments of a program must not share."""
+    """Which memory the arguments of a program must not share; if ``free``, they may share any."""
 
     def __init__(self, program: Program) -> None:
         written = {value.storage for call in program.calls for value in call.writes}
@@ -23,14 +23,13 @@ class Apart:
         self._state = [_place(s.array) for s in state]
         self._inputs = [(i, x.storage) for i, x in enumerate(program.inputs) if x.storage.origin == INPUT]
         self._written = {i for i, storage in self._inputs if storage in written}
-
-        self._free = not self._written_state and not self._written
+        self.free = not self._written_state and not self._written
         self._known: set[tuple[int, ...]] = set()  # addresses of arguments that were found to be apart
 
     def check_again(self, arrays: Sequence[Any], addresses: Sequence[int]) -> None:
         """``check``, unless ``arrays``, of the same shapes and strides each time, were found apart at ``addresses``."""
         key = tuple(addresses)
-        if self._free or key in self._known:
+        if self.free or key in self._known:
             return
         self.check(arrays)
         if len(self._known) >= KNOWN:
@@ -39,7 +38,7 @@ class Apart:
 
     def check(self, arrays: Sequence[Any]) -> None:
         """Raise CompileError if an argument shares memory with what the step writes, or is written and shares any."""
-        if self._free:
+        if self.free:
             return
         places = [(i, storage, _place(arrays[i])) for i, storage in self._inputs]
         for i, storage, place in places:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from gradflow.backend import backend_for, cuda_loops
+from gradflow.backend import backend_for, backend_of, cuda_loops
 from gradflow.backend.cuda import CudaBackend
+from gradflow.compiler.apart import Apart
 from gradflow.compiler.cuda_plan import CudaPlan
 from gradflow.compiler.cuda_steps import OpCall, Python
 from gradflow.compiler.cuda_steps import Work as Queued
@@ -46,6 +47,7 @@ class CudaReplay:
             self._inputs = [self.array(value) for value in program.inputs]
             written = {value.storage for work in works for value in work.writes}
             self._changed = [i for i, value in enumerate(program.inputs) if value.storage in written]
+            self._apart = Apart(program)
             self._seeds = [self.array(each.seed) for each in program.pullbacks]
             self._initials = [
                 (storage.array, storage.initial)
@@ -60,6 +62,8 @@ class CudaReplay:
 
     def run(self, arrays: Sequence[Any]) -> None:
         """Queue the works, given the arguments' arrays: of the shapes, dtypes and strides of the program's inputs."""
+        if not self._apart.free:
+            self._apart.check_again(arrays, [backend_of(array).memory_of(array)[0] for array in arrays])
         with self._backend.on(self.device):
             for here, array in zip(self._inputs, arrays, strict=True):
                 self._put(here, array)

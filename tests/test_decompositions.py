@@ -12,7 +12,8 @@ import scipy.linalg
 import gradflow as gf
 from gradflow import linalg
 from gradflow.errors import ArgumentError, DTypeError, GradflowError, GradientError, ShapeError
-from gradflow.testing import gradcheck
+from gradflow.ops import substitution
+from gradflow.testing import gradcheck, tolerance
 
 
 @pytest.fixture
@@ -98,6 +99,32 @@ def test_triangular_systems_are_solved_as_scipy_does(lower, trans, unit, size, r
     assert_close(linalg.solve_triangular(gf.tensor(a), gf.tensor(b), trans, lower, unit), expected)
     vector = linalg.solve_triangular(gf.tensor(a), gf.tensor(b[:, 0]), trans, lower, unit)
     assert_close(vector, expected[:, 0])
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "complex64", "complex128"])
+def test_triangular_systems_are_solved_without_blas_as_with_it(kind, monkeypatch, rng):
+    a = (rng.standard_normal((2, 1, 90, 90)) / 90 + 2 * np.eye(90)).astype(kind)
+    b = rng.standard_normal((3, 90, 2)).astype(kind)
+    if kind.startswith("complex"):
+        a, b = a + 0.1j * a.mT, b * (1 - 0.5j)
+    allowed = tolerance(a.dtype, 10)
+    for how in itertools.product([True, False], repeat=3):
+        given = dict(zip(("lower", "trans", "unit_diagonal"), how, strict=True))
+        found = linalg.solve_triangular(a, b, **given)
+        with monkeypatch.context() as patch:
+            patch.setattr(substitution, "_trsm", lambda kind: None)
+            expected = linalg.solve_triangular(a, b, **given)
+        assert found.shape == (2, 3, 90, 2)
+        np.testing.assert_allclose(found.data, expected.data, rtol=0, atol=allowed)
+
+
+def test_the_other_triangle_and_a_diagonal_of_ones_are_not_looked_at(rng):
+    a, b = np.tril(rng.standard_normal((20, 20)) / 20 + np.eye(20)), rng.standard_normal((20, 2))
+    marked = np.where(np.tri(20, dtype=bool), a, np.nan)
+    assert_close(linalg.solve_triangular(marked, b, lower=True), linalg.solve_triangular(a, b, lower=True))
+    unit = np.where(np.eye(20, dtype=bool), 0.0, marked)
+    expected = np.linalg.solve(np.tril(a, -1) + np.eye(20), b)
+    assert_close(linalg.solve_triangular(unit, b, lower=True, unit_diagonal=True), expected)
 
 
 @pytest.mark.parametrize("size", [0.01, 1.0, 30.0])

@@ -31,9 +31,9 @@ def by_lapack(name: str, complaint: str) -> Callable[[Forward], Forward]:
         def run(xp: Any, *arrays: Array, out: Array | None = None, **attrs: Any) -> Array:
             dtype, wide = precision(*arrays)
             try:
-                result = forward(xp, *(each.astype(wide, copy=False) for each in arrays), **attrs)
+                result = forward(xp, *(x if x is None else x.astype(wide, copy=False) for x in arrays), **attrs)
             except np.linalg.LinAlgError:
-                given = ", ".join(str(each.shape) for each in arrays)
+                given = ", ".join(str(x.shape) for x in arrays if x is not None)
                 raise LinAlgError(f"{name}: {complaint}; given {given}") from None
             return stored(result, complex_of(dtype) if result.dtype.kind == "c" else real_of(dtype), out)
 

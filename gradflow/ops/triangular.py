@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError
 from gradflow.op import Op
@@ -23,12 +21,10 @@ from gradflow.ops.matrix import (
     with_columns,
 )
 from gradflow.ops.solve import system
+from gradflow.ops.substitution import substituted
 from gradflow.samples import Real, sample
 from gradflow.shapes import broadcast
 from gradflow.tensor import Tensor, TensorLike
-
-ROWS = 8  # unknowns that are found one by one
-BLOCK = 64  # those that are found at once; all else is matrix products
 
 
 def solve_triangular(
@@ -37,9 +33,9 @@ def solve_triangular(
     """The ``x`` with ``a @ x == b`` for triangular ``a`` (..., n, n), and ``b`` (n,) or (..., n, k); stacks broadcast.
 
     The other triangle of ``a`` is not looked at, nor is the diagonal if ``unit_diagonal`` says that it is 1. ``trans``
-    is 0 or "N", for the transposed matrix 1 or "T", for its conjugate 2 or "C". SciPy's arguments. By substitution, a
-    block of rows at a time. Raises ShapeError for sizes that do not fit, ArgumentError for another ``trans``,
-    LinAlgError for a 0 on the diagonal (on a GPU the result is not finite instead).
+    is 0 or "N", for the transposed matrix 1 or "T", for its conjugate 2 or "C". SciPy's arguments. By substitution,
+    where it can be called by BLAS's trsm. Raises ShapeError for sizes that do not fit, ArgumentError for another
+    ``trans``, LinAlgError for a 0 on the diagonal (on a GPU the result is not finite instead).
 
     >>> import gradflow as gf
     >>> gf.linalg.solve_triangular(gf.tensor([[2.0, 0.0], [1.0, 4.0]]), gf.tensor([2.0, 9.0]), lower=True)
@@ -55,43 +51,12 @@ def solve_triangular(
     return with_columns(solved, conjugated(asarray(a)) if trans in (2, "C") else a, b)
 
 
-def _by_rows(a: Any, b: Any, lower: bool) -> Any:
-    """One unknown after the other, for all of a stack at once."""
-    size = a.shape[-1]
-    x = b.copy()
-    if not a.diagonal(axis1=-2, axis2=-1).all():
-        raise np.linalg.LinAlgError
-    for i in range(size) if lower else reversed(range(size)):
-        rest = slice(i + 1, None) if lower else slice(i)
-        x[..., i, :] /= a[..., i, i, None]
-        x[..., rest, :] -= a[..., rest, i, None] * x[..., i, None, :]
-    return x
-
-
-def _substituted(xp: Any, a: Any, b: Any, lower: bool) -> Any:
-    """Halves first: the unknowns that depend on no other, then with them the others."""
-    size = a.shape[-1]
-    if size <= ROWS and isinstance(a, np.ndarray):
-        return _by_rows(a, b, lower)
-    if size <= BLOCK:
-        return xp.linalg.solve(a, b)
-    half = size // 2
-    first, second = (slice(half), slice(half, None)) if lower else (slice(half, None), slice(half))
-    x = _substituted(xp, a[..., first, first], b[..., first, :], lower)
-    rest = b[..., second, :] - xp.matmul(a[..., second, first], x)
-    y = _substituted(xp, a[..., second, second], rest, lower)
-    return xp.concatenate([x, y] if lower else [y, x], axis=-2)
-
-
 @by_lapack("solve_triangular", "a matrix is singular: there is a 0 on its diagonal")
 def _solve_triangular_forward(xp: Any, a: Any, b: Any, *, lower: bool, transposed: bool, unit: bool) -> Any:
-    batch = broadcast("solve_triangular", a.shape[:-2], b.shape[:-2])
-    a, b = (xp.broadcast_to(each, (*batch, *each.shape[-2:])) for each in (a, b))
-    if unit:
-        a = (xp.tril(a, -1) if lower else xp.triu(a, 1)) + xp.eye(a.shape[-1], dtype=a.dtype)
-    else:
-        a = xp.tril(a) if lower else xp.triu(a)
-    return _substituted(xp, a.swapaxes(-1, -2) if transposed else a, b, lower != transposed)
+    if a.shape[:-2] != b.shape[:-2]:
+        batch = broadcast("solve_triangular", a.shape[:-2], b.shape[:-2])
+        a, b = (xp.broadcast_to(each, (*batch, *each.shape[-2:])) for each in (a, b))
+    return substituted(xp, a, b, lower, transposed, unit)
 
 
 def _solve_triangular_by_a(g: Tensor, a: Tensor, out: Tensor, lower: bool, transposed: bool, unit: bool) -> Tensor:
@@ -126,9 +91,9 @@ def cholesky(x: TensorLike, *, upper: bool = False) -> Tensor:
 
     With ``upper`` it is ``U = L.mT``, and ``U.mT @ U == x``. Of a matrix that is not symmetric, its symmetric part is
     taken, and gradients are symmetric. Of complex matrices read Hermitian for symmetric, and the conjugate of ``mT``.
-    Gradient: Murray, "Differentiation of the Cholesky decomposition" (2016).
-    Raises ShapeError unless the matrices are square, LinAlgError for one that is not positive definite (on a GPU that
-    would be a wait, and the result means nothing instead).
+    Gradient: Murray, "Differentiation of the Cholesky decomposition" (2016). Raises ShapeError unless the matrices are
+    square, LinAlgError for one that is not positive definite (on a GPU that would be a wait, and the result means
+    nothing instead).
 
     >>> import gradflow as gf
     >>> gf.linalg.cholesky(gf.tensor([[4.0, 2.0], [2.0, 10.0]]))

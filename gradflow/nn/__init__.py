@@ -32,6 +32,18 @@ from gradflow.nn.distance import CosineSimilarity, PairwiseDistance
 from gradflow.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from gradflow.nn.embedding import Embedding, EmbeddingBag
 from gradflow.nn.images import ChannelShuffle, Fold, LocalResponseNorm, PixelShuffle, PixelUnshuffle, Unfold, Upsample
+from gradflow.nn.lazy import (
+    LazyBatchNorm1d,
+    LazyBatchNorm2d,
+    LazyBatchNorm3d,
+    LazyConv1d,
+    LazyConv2d,
+    LazyConv3d,
+    LazyConvTranspose1d,
+    LazyConvTranspose2d,
+    LazyConvTranspose3d,
+    LazyLinear,
+)
 from gradflow.nn.linear import Bilinear, Flatten, Identity, Linear, Unflatten
 from gradflow.nn.losses import (
     BCELoss,
@@ -188,6 +200,16 @@ __all__ = [
     "LSTM",
     "LSTMCell",
     "LayerNorm",
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
+    "LazyBatchNorm3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+    "LazyLinear",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",

@@ -160,7 +160,12 @@ class Module:
         side only are returned. Raises StateKeyError for names, CheckpointError for shapes or kinds of dtype
         that differ.
         """
+        for path, module in [*self._paths()]:
+            module.prepare(state, path)
         return load(state, self._state(), strict)
+
+    def prepare(self, state: Mapping[str, TensorLike], path: str) -> None:
+        """Make room for what ``state`` has for this module, which is at ``path``: for layers without shapes yet."""
 
     def _state(self) -> dict[str, Tensor]:
         """What a state dict has copies of, under each of its names."""
@@ -224,14 +229,21 @@ class Module:
 
     def __repr__(self) -> str:
         tree = _tree(self)
-        return f"{tree} parameters" if next(self.parameters(), None) is not None else tree
+        return f"{tree} parameters" if _count(self) else tree
 
 
 def _tree(module: Module) -> str:
     lines = [f"  ({name}): {_tree(child)}".replace("\n", "\n  ") for name, child in module._held(Module)]
     tree = "\n".join([module.heading.removesuffix(")"), *lines, ")"]) if lines else module.heading
-    count = sum(parameter.size for parameter in module.parameters())
+    count = _count(module)
     return f"{tree}  {count:,}" if count else tree
+
+
+def _count(module: Module) -> int:
+    try:
+        return sum(parameter.size for parameter in module.parameters())
+    except ArgumentError:  # some have no shape yet
+        return 0
 
 
 def _each_once(named: Iterable[tuple[str, Kind]]) -> Iterator[tuple[str, Kind]]:

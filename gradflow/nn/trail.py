@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gradflow.errors import GradflowError
+from gradflow.nn.parameter import Parameter
 from gradflow.shapes import Shape
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Trail:
     @classmethod
     def of(cls, message: str, layer: Module, tensors: list[Any]) -> Trail:
         # a bias has the size of its weight's result: to name it too would only make the message longer
-        parameters = [(n, p.shape) for n, p in layer.named_parameters() if "." not in n and n != "bias"]
+        parameters = [(n, p.shape) for n, p in vars(layer).items() if isinstance(p, Parameter) and n != "bias"]
         shapes = [tuple(x.shape) for x in tensors]
         return cls(message, layer.heading, parameters, shapes, id(layer), id(tensors[0]) if tensors else None)
 

@@ -54,6 +54,20 @@ def _corners(device: Device, *shape: int) -> Tensor:
     return tensor(planes.copy(), device=device)
 
 
+def _lazy(rank: int) -> dict[str, tuple[Make, Any]]:
+    """The layers of a rank that learn their number of channels."""
+    given = numbers(*(2, 3, 4, 3, 4)[: rank + 2])
+
+    def made(name: str, *settings: int) -> Make:
+        return lambda device: getattr(nn, name)(*settings, device=device)
+
+    return {
+        f"LazyConv{rank}d": (made(f"LazyConv{rank}d", 2, 2), given),
+        f"LazyConvTranspose{rank}d": (made(f"LazyConvTranspose{rank}d", 2, 2), given),
+        f"LazyBatchNorm{rank}d": (made(f"LazyBatchNorm{rank}d"), given),
+    }
+
+
 def _plain(make: Callable[[], nn.Module]) -> tuple[Make, Callable[[Device], tuple[Tensor, ...]]]:
     return lambda device: make(), lambda device: (real(device),)
 
@@ -82,6 +96,10 @@ LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
     **_pads(1),
     **_pads(2),
     **_pads(3),
+    **_lazy(1),
+    **_lazy(2),
+    **_lazy(3),
+    "LazyLinear": (lambda device: nn.LazyLinear(4, device=device), numbers(2, 3)),
     "AdaptiveAvgPool1d": (lambda device: nn.AdaptiveAvgPool1d(2), numbers(2, 3, 6)),
     "AdaptiveAvgPool2d": (lambda device: nn.AdaptiveAvgPool2d(2), numbers(2, 3, 6, 5)),
     "AdaptiveAvgPool3d": (lambda device: nn.AdaptiveAvgPool3d(2), numbers(1, 2, 4, 5, 4)),

@@ -36,7 +36,7 @@ def exported(
     ``copy`` True hands over a copy, False never one. Raises ExportError for a tensor that requires grad, whose
     gradient the other library would drop, and for a device that it cannot be handed over on.
     """
-    _check("__dlpack__", x)
+    check_export("__dlpack__", x)
     if mode.reading is not None:
         mode.reading("__dlpack__")
     array = x.data
@@ -71,7 +71,8 @@ def device_of(x: Tensor) -> tuple[int, int]:
     return (HOST, 0) if where == CPU else (GPU, where.index)
 
 
-def _check(attempt: str, x: Tensor) -> None:
+def check_export(attempt: str, x: Tensor) -> None:
+    """Raise ExportError for a tensor whose memory nobody else may take over."""
     if x.requires_grad:
         raise ExportError(
             f"{attempt}: this tensor requires grad, which others would drop without a word; use .detach()"

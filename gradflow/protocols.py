@@ -1,4 +1,4 @@
-"""What other libraries ask of a tensor: NumPy's functions, the array API's namespace, DLPack, copies and pickles."""
+"""What others ask of a tensor: NumPy's functions, the array API's namespace, memory, copies and pickles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from gradflow.backend.traced import Traced
 from gradflow.device import CPU, Device
-from gradflow.errors import ArgumentError, GradientError, NumPyCallError
+from gradflow.errors import ArgumentError, ExportError, GradientError, NumPyCallError
 from gradflow.mode import mode
 from gradflow.tensor import Tensor, copied, moved
 
@@ -101,6 +101,23 @@ def dlpack_device(self: Tensor) -> tuple[int, int]:
     return place
 
 
+def buffer(self: Tensor, flags: int) -> memoryview:
+    """``memoryview(tensor)``, which Python asks from 3.12 on: the memory itself, on the CPU.
+
+    Raises ExportError (a BufferError) if the tensor requires grad, is on a GPU, or has numbers that Python has no name
+    for.
+    """
+    if self.device != CPU:
+        raise ExportError(f"memoryview: the memory is on {self.device}; bring the tensor to the CPU with .cpu()")
+    import_module("gradflow.dlpack").check_export("memoryview", self)
+    if mode.reading is not None:
+        mode.reading("memoryview")
+    try:
+        return memoryview(self.data)
+    except ValueError:
+        raise ExportError(f"memoryview: Python's buffers have no {self.dtype}; convert with .astype") from None
+
+
 def reduced(self: Tensor) -> tuple[Any, ...]:
     """What a pickle keeps: the elements, the device and whether grad is required, and not the gradient."""
     _check_leaf("pickle", self)
@@ -150,6 +167,7 @@ for _name, _value in {
     "__array_namespace__": array_namespace,
     "__dlpack__": dlpack,
     "__dlpack_device__": dlpack_device,
+    "__buffer__": buffer,
     "__reduce__": reduced,
     "__copy__": shallow,
     "__deepcopy__": deep,

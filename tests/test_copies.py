@@ -1,15 +1,16 @@
-"""Copies and pickles: tensors, parameters, modules with their optimizers, on both devices."""
+"""Copies, pickles and buffers: tensors, parameters, modules with their optimizers, on both devices."""
 
 from __future__ import annotations
 
 import copy
 import pickle
+import sys
 
 import numpy as np
 import pytest
 
 import gradflow as gf
-from gradflow.errors import CompileError, GradientError
+from gradflow.errors import CompileError, ExportError, GradientError
 
 ways = pytest.mark.parametrize(
     "twin", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"]
@@ -104,3 +105,52 @@ def test_a_copy_inside_a_compiled_step_is_refused_or_made_anew():
 def test_inside_a_transform_there_is_nothing_to_copy():
     with pytest.raises(GradientError, match="inside vmap"):
         gf.vmap(copy.deepcopy)(gf.ones((2, 2)))
+
+
+@pytest.mark.parametrize("dtype", ["bool", "float16", "float64", "complex64"])
+def test_a_pickle_hands_memory_over_out_of_band(dtype):
+    x = gf.tensor(np.arange(6).reshape(2, 3) % 2, dtype)
+    buffers = []
+    y = pickle.loads(pickle.dumps(x, protocol=5, buffer_callback=buffers.append), buffers=buffers)
+    assert len(buffers) == 1 and np.shares_memory(x.data, y.data) and y.dtype == x.dtype and y.tolist() == x.tolist()
+    turned = pickle.loads(pickle.dumps(x.T, protocol=5, buffer_callback=buffers.append), buffers=buffers[1:])
+    assert turned.tolist() == x.T.tolist()
+
+
+def test_a_pickle_of_a_gpu_goes_through_the_memory_of_the_cpu(cuda):
+    x, buffers = gf.tensor([1.0, 2.0], device="cuda"), []
+    y = pickle.loads(pickle.dumps(x, protocol=5, buffer_callback=buffers.append), buffers=buffers)
+    assert len(buffers) == 1 and y.device == x.device and y.tolist() == [1.0, 2.0]
+
+
+# Python asks for __buffer__ from 3.12 on; before, memoryview(np.asarray(x)) is the way
+view = memoryview if sys.version_info >= (3, 12) else lambda x: x.__buffer__(0)
+
+
+def test_a_buffer_is_the_memory_itself():
+    x = gf.tensor([[1.0, 2.0], [3.0, 4.0]])
+    for taken in (view(x), memoryview(np.asarray(x))):
+        assert (taken.format, taken.shape, taken.readonly) == ("f", (2, 2), False)
+        taken[0, 0] += 1.0
+    assert x.tolist() == [[3.0, 2.0], [3.0, 4.0]]
+    assert np.frombuffer(view(x), np.float32).tolist() == [3.0, 2.0, 3.0, 4.0]
+    assert view(x.T).tolist() == [[3.0, 3.0], [2.0, 4.0]] and view(gf.zeros((0, 2))).nbytes == 0
+    shared = gf.from_numpy(np.frombuffer(view(x), np.float32))
+    assert np.shares_memory(shared.data, x.data)
+    fixed = gf.tensor(np.frombuffer(b"\0" * 8, np.float64))
+    assert view(fixed).readonly
+
+
+def test_a_buffer_is_refused_where_something_would_be_lost(cuda):
+    with pytest.raises(ExportError, match=r"memoryview: this tensor requires grad.*use \.detach"):
+        view(gf.ones(2, requires_grad=True))
+    with pytest.raises(ExportError, match=r"the memory is on cuda:0; bring the tensor to the CPU with \.cpu"):
+        view(gf.ones(2, device="cuda"))
+    with pytest.raises(ExportError, match="inside vmap"):
+        gf.vmap(view)(gf.ones((2, 2)))
+    with pytest.raises(BufferError, match="Python's buffers have no bfloat16"):
+        view(gf.ones(2, dtype="bfloat16"))
+    with pytest.raises(CompileError, match="memoryview"):
+        step = gf.compile(lambda x: x * view(x)[0])
+        for i in range(3):
+            step(gf.full(2, float(i)))

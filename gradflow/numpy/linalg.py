@@ -19,6 +19,7 @@ from gradflow.ops.shape import moveaxis
 from gradflow.tensor import Tensor, TensorLike
 
 __all__ = [*sorted({*(each for each in np.linalg.__all__ if each in ours.__all__), "tensorinv", "tensorsolve"})]  # noqa: PLE0604
+OFTEN_REAL = np.lib.NumpyVersion(np.__version__) < "2.5.0"
 
 
 def svd(a: TensorLike, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
@@ -37,20 +38,22 @@ def eigvalsh(a: TensorLike, UPLO: str = "L") -> Tensor:
 
 
 def eig(a: TensorLike) -> ours.EigResult:
-    """Eigenvalues and eigenvectors: real ones, as NumPy's, if ``a`` and all eigenvalues, which are read, are real."""
+    """Eigenvalues and eigenvectors; before NumPy 2.5 real ones if ``a`` and all eigenvalues (they are read) are."""
     given = asarray(a)
     values, vectors = ours.eig(given)
-    return ours.EigResult(values.real, vectors.real) if _all_real(given, values) else ours.EigResult(values, vectors)
+    real = OFTEN_REAL and all_real(given, values)
+    return ours.EigResult(values.real, vectors.real) if real else ours.EigResult(values, vectors)
 
 
 def eigvals(a: TensorLike) -> Tensor:
-    """The eigenvalues: real ones, as NumPy's, if ``a`` and all of them, which are read, are real."""
+    """The eigenvalues; before NumPy 2.5 real ones if ``a`` and all of them, which are read, are real."""
     given = asarray(a)
     values = ours.eigvals(given)
-    return values.real if _all_real(given, values) else values
+    return values.real if OFTEN_REAL and all_real(given, values) else values
 
 
-def _all_real(x: Tensor, values: Tensor) -> bool:
+def all_real(x: Tensor, values: Tensor) -> bool:
+    """Whether ``x`` is real, and all its eigenvalues are."""
     return x.dtype.kind != "c" and not values.detach()._read("eigvals").imag.any()
 
 

@@ -11,7 +11,7 @@ from gradflow import linalg
 from gradflow.errors import ArgumentError, ShapeError
 from gradflow.numpy.creation import asarray, full, zeros
 from gradflow.numpy.editing import trim_zeros
-from gradflow.numpy.linalg import eigvals
+from gradflow.numpy.linalg import all_real
 from gradflow.ops.contract import outer
 from gradflow.ops.convolve import convolve
 from gradflow.ops.diagonal import diag
@@ -117,7 +117,7 @@ def poly(seq_of_zeros: TensorLike) -> Tensor:
     x = asarray(seq_of_zeros)
     if x.ndim > 2 or (x.ndim == 2 and x.shape[0] != x.shape[1]):
         raise ShapeError(f"poly: takes a vector of zeros or a square matrix, not shape {x.shape}")
-    zeros_of = eigvals(x) if x.ndim == 2 else ravel(x).astype(np.mintypecode(x.dtype.char))
+    zeros_of = linalg.eigvals(x) if x.ndim == 2 else ravel(x).astype(np.mintypecode(x.dtype.char))
     result = full(1, 1, zeros_of.dtype, device=x.device)
     for zero in zeros_of:
         nothing = zeros(1, result.dtype, device=x.device)
@@ -139,7 +139,9 @@ def roots(p: TensorLike) -> Tensor:
         return zeros(at_zero, device=given.device)
     first = -inner[1:] / inner[0]
     below = diag(full(inner.size - 2, 1, first.dtype, device=given.device), -1)
-    found = eigvals(below.at[0].set(first))
+    companion = below.at[0].set(first)
+    found = linalg.eigvals(companion)
+    found = found.real if all_real(companion, found) else found
     return concat([found, zeros(at_zero, found.dtype, device=given.device)], 0)
 
 

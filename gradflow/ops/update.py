@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from gradflow import dtypes
 from gradflow.errors import ShapeError
 from gradflow.op import Spec
@@ -27,16 +29,17 @@ def chunks(xp: Any, p: Array, g: Array, *state: Array | None) -> Iterator[tuple[
 
     float16 comes as float32 and is rounded after the update: ``eps`` and squares of gradients are too small for it.
     """
-    if p.size <= CHUNK and p.dtype != dtypes.float16:
+    pieces = p.ndim == 1 and xp is np  # a GPU has no use for them
+    if (p.size <= CHUNK or not pieces) and p.dtype != dtypes.float16:
         yield (p, g, *state, xp.empty_like(p))
         return
-    size = CHUNK if p.ndim == 1 else max(p.size, 1)
-    scratch = xp.empty(min(CHUNK, p.size), p.dtype) if p.ndim == 1 else xp.empty_like(p)
+    size = CHUNK if pieces else max(p.size, 1)
+    scratch = xp.empty(min(CHUNK, p.size), p.dtype) if pieces else xp.empty_like(p)
     for start in range(0, p.size, size):
-        part = slice(start, start + size) if p.ndim == 1 else ...
+        part = slice(start, start + size) if pieces else ...
         given = [None if x is None else x[part] for x in (p, g, *state)]
         if p.dtype != dtypes.float16:
-            yield (*given, scratch[: len(p) - start] if p.ndim == 1 else scratch)
+            yield (*given, scratch[: len(p) - start] if pieces else scratch)
             continue
         wide = [None if x is None else x.astype(dtypes.float32) for x in given]
         yield (*wide, xp.empty_like(wide[0]))

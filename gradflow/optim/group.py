@@ -24,7 +24,7 @@ def runs_of_equal(key: Iterable[Any], parameters: list[Tensor]) -> list[Run]:
 
 
 class Segment:
-    """A run of parameters that have always been updated together, with their state."""
+    """A run of parameters that have always been updated together, with their state: for each element, or 0-d."""
 
     def __init__(self, run: Run, step: Tensor, state: dict[str, Tensor]) -> None:
         self.run = run
@@ -40,11 +40,16 @@ class Segment:
         first, last = slot_of(run.parameters[0]), slot_of(run.parameters[-1])
         part = slice(first.start - origin, last.stop - origin)
         dtype = run.parameters[0].dtype
-        state = {name: Tensor(each.data.view(dtype)[part].view(each.dtype)) for name, each in self.state.items()}
+        state = {
+            name: Tensor(each.data.view(dtype)[part].view(each.dtype) if each.ndim else copied(each.data))
+            for name, each in self.state.items()
+        }
         return Segment(run, Tensor(copied(self.step.data)), state)
 
     def of(self, p: Tensor, name: str) -> Tensor:
-        """The part of the state ``name`` that belongs to ``p``, in its shape; not a copy."""
+        """The part of the state ``name`` that belongs to ``p``, in its shape, or the number of all; not a copy."""
+        if not self.state[name].ndim:
+            return self.state[name]
         start = slot_of(p).start - slot_of(self.run.parameters[0]).start
         return Tensor(self.state[name].data.view(p.dtype)[start : start + p.size].reshape(p.shape))
 

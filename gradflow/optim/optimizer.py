@@ -10,7 +10,7 @@ from gradflow.changes import changes
 from gradflow.device import Device
 from gradflow.errors import ArgumentError, StateKeyError
 from gradflow.mode import enable_grad, recording
-from gradflow.ops.create import zeros, zeros_like
+from gradflow.ops.create import full, zeros_like
 from gradflow.ops.pieces import Arguments
 from gradflow.optim.arena import Run, check_parameters, check_place, gather, runs, settle
 from gradflow.optim.group import INITIAL_LR, ParamGroup, Segment
@@ -26,6 +26,7 @@ class Optimizer:
     """
 
     defaults: dict[str, Any]
+    numbers: Mapping[str, float] = {}  # what is kept once for all elements, besides the step, and where it begins
 
     def __init__(self, params: Iterable[Tensor] | Iterable[Mapping[str, Any]], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -56,8 +57,13 @@ class Optimizer:
 
     def segment(self, run: Run, options: dict[str, Any]) -> Segment:
         """``run`` with the state of parameters that have not been updated yet."""
-        state = {name: zeros_like(run.values) for name in self.state_names(options)}
-        return Segment(run, zeros((), dtype=dtypes.float64, device=run.values.device), state)
+
+        def number(value: float) -> Tensor:
+            return full((), value, dtype=dtypes.float64, device=run.values.device)
+
+        each = {name: zeros_like(run.values) for name in self.state_names(options)}
+        together = {name: number(value) for name, value in self.numbers.items()}
+        return Segment(run, number(0.0), each | together)
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ArgumentError for options outside their range."""

@@ -75,7 +75,8 @@ def _copy(group: ParamGroup, entries: dict[int, Mapping[str, Any]]) -> None:
             entry = entries[id(p)]
             segment.step.copy_(float(entry["step"]))
             for name in segment.state.keys() & entry.keys():
-                segment.of(p, name).copy_(tensor(entry[name], p.dtype, p.device))
+                part = segment.of(p, name)
+                part.copy_(tensor(entry[name], part.dtype, p.device))
 
 
 def check_groups(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
@@ -101,5 +102,6 @@ def _check(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
             raise CheckpointError(f"{what}: state is saved for parameter {index}; there are {len(parameters)}")
         shape = parameters[index].shape
         for name, value in entry.items():
-            if name != "step" and tuple(value.shape) != shape:
-                raise CheckpointError(f"{what}: {name} of parameter {index} is {tuple(value.shape)}, it is {shape}")
+            expected = () if name in optimizer.numbers else shape
+            if name != "step" and tuple(value.shape) != expected:
+                raise CheckpointError(f"{what}: {name} of parameter {index} is {tuple(value.shape)}, it is {expected}")

@@ -21,6 +21,11 @@ OPTIMIZERS = {
     "RMSprop": lambda p: gf.optim.RMSprop(p, lr=0.01),
     "RMSprop, centered, with momentum": lambda p: gf.optim.RMSprop(p, lr=0.01, momentum=0.9, centered=True),
     "Lion": lambda p: gf.optim.Lion(p, lr=0.001, weight_decay=0.1),
+    "Adagrad with a rate that falls": lambda p: gf.optim.Adagrad(p, lr=0.1, lr_decay=0.1),
+    "Adadelta": lambda p: gf.optim.Adadelta(p, weight_decay=0.1),
+    "Adamax": lambda p: gf.optim.Adamax(p, lr=0.01),
+    "NAdam": lambda p: gf.optim.NAdam(p, lr=0.01, momentum_decay=0.1),
+    "RAdam": lambda p: gf.optim.RAdam(p, lr=0.01, weight_decay=0.1, decoupled_weight_decay=True),
 }
 
 

@@ -297,3 +297,14 @@ def test_numpys_names_take_complex_tensors(general, definite):
     assert_close(np.linalg.qr(a, mode="r"), np.linalg.qr(general, mode="r"))
     assert_close(np.linalg.eig(a).eigenvalues, np.linalg.eig(general).eigenvalues)
     assert_close(np.linalg.eigvals(a), np.linalg.eigvals(general))
+
+
+@pytest.mark.parametrize("name", [*GENERAL, *HERMITIAN])
+def test_gradients_on_a_gpu_are_those_on_the_cpu(name, cuda, general, definite):
+    function, array = (GENERAL[name], general) if name in GENERAL else (HERMITIAN[name], definite)
+    here, there = (gf.tensor(array, device=device, requires_grad=True) for device in ("cpu", "cuda"))
+    for x in (here, there):
+        function(gf, x).sum().backward()
+    size = np.abs(here.grad.data).max()
+    assert there.grad.device.kind == "cuda"
+    np.testing.assert_allclose(there.grad.numpy() / size, here.grad.numpy() / size, rtol=0, atol=1e-10)

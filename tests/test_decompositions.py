@@ -282,6 +282,8 @@ def test_a_matrix_without_a_result_is_named(attempt, says):
         (lambda: linalg.norm(np.ones((2, 2, 2)), 2), ShapeError, "norm: takes vectors along one axis or matrices"),
         (lambda: linalg.solve_triangular(np.eye(2), np.ones(2), "H"), ArgumentError, "trans is 'H'"),
         (lambda: linalg.matrix_norm(np.ones(2)), ShapeError, "matrix_norm: needs a matrix"),
+        (lambda: linalg.matrix_norm(np.ones((3, 0)), ord=2), ShapeError, r"matrix_norm: .*\(3, 0\) are empty"),
+        (lambda: linalg.cond(np.ones((0, 0))), ShapeError, r"cond: needs matrices that are not empty, got .*\(0, 0\)"),
         (lambda: linalg.trace(np.ones(2)), ShapeError, "trace: needs a matrix"),
         (lambda: linalg.svd(leaf(np.ones((3, 2)))), GradientError, "svd: .* use full_matrices=False"),
         (lambda: linalg.qr(leaf(np.ones((3, 2))), "complete"), GradientError, "qr: .* use mode='reduced'"),

@@ -92,7 +92,8 @@ def _by_inverse(x: Any, det: Any) -> Any:
     condition = _squares(x) * _squares(inverse)
     if not (condition < np.finfo(x.dtype).eps ** -0.5).all():
         return None
-    return (np.linalg.det(x) if det is None else det)[..., None, None] * inverse.swapaxes(-1, -2)
+    inverse *= (np.linalg.det(x) if det is None else det)[..., None, None]
+    return inverse.swapaxes(-1, -2)
 
 
 def _squares(x: Any) -> Any:

@@ -42,7 +42,7 @@ def matrix_norm(x: TensorLike, *, keepdims: bool = False, ord: Order = "fro") ->
 
     ``ord`` is "fro" (the square root of the sum of squares), "nuc" (the sum of singular values), 2 or -2 (the largest
     or smallest singular value), 1 or -1 (the largest or smallest sum of absolute values in a column), inf or -inf (in
-    a row). Raises ArgumentError for another, ShapeError for less than two dimensions.
+    a row). Raises ArgumentError for another, ShapeError for less than two dimensions or the largest of nothing.
 
     >>> import gradflow as gf
     >>> gf.linalg.matrix_norm(gf.tensor([[1.0, -2.0], [3.0, 4.0]]), ord=1)
@@ -68,12 +68,10 @@ def _order(ord: Order) -> float:
 def _norm_of_matrices(x: Tensor, ord: Order) -> Tensor:
     if ord == "nuc":
         return sum(svdvals(x), axis=-1)
-    extremum = max if ord in (1, 2, math.inf) else min
-    if ord in (2, -2):
-        return extremum(svdvals(x), axis=-1)
-    if ord in (1, -1):
-        return extremum(sum(abs(x), axis=-2), axis=-1)
-    return extremum(sum(abs(x), axis=-1), axis=-1)
+    sizes = svdvals(x) if ord in (2, -2) else sum(abs(x), axis=-2 if ord in (1, -1) else -1)
+    if not sizes.shape[-1]:
+        raise ShapeError(f"matrix_norm: matrices of shape {x.shape} are empty, and have no norm of order {ord}")
+    return (max if ord in (1, 2, math.inf) else min)(sizes, axis=-1)
 
 
 def norm(
@@ -112,7 +110,8 @@ def cond(x: TensorLike, p: Order = None) -> Tensor:
     """The condition number of the matrices in ``x``: the ``p``-norm times that of the inverse.
 
     Without ``p``, or with 2, the ratio of the largest to the smallest singular value, of any matrix; with -2 its
-    reciprocal; inf of a singular matrix. Raises LinAlgError for another ``p`` and a singular matrix.
+    reciprocal; inf of a singular matrix. Raises LinAlgError for another ``p`` and a singular matrix, ShapeError for an
+    empty one.
 
     >>> import gradflow as gf
     >>> gf.linalg.cond(gf.tensor([[4.0, 0.0], [0.0, 2.0]]))
@@ -121,6 +120,8 @@ def cond(x: TensorLike, p: Order = None) -> Tensor:
     if p not in (None, 2, -2):
         return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
     values = svdvals(x)
+    if not values.shape[-1]:
+        raise ShapeError(f"cond: needs matrices that are not empty, got shape {asarray(x).shape}")
     largest, smallest = values[..., 0], values[..., -1]
     if p == -2:
         return smallest / largest

@@ -12,6 +12,7 @@ import gradflow as gf
 from gradflow.backend import native
 from gradflow.backend.native import products
 from gradflow.backend.native.blas import blas
+from gradflow.backend.native.few_rows import few_rows_product
 from gradflow.backend.native.small_products import small_product
 from gradflow.dtypes import tolerance
 from gradflow.launch import Gemm
@@ -30,6 +31,8 @@ SHAPES = [
     (2, 4097, 64),
     (64, 300, 512),
     (1, 300, 400),
+    (1, 600, 256),
+    (17, 517, 300),
     (300, 1, 70),
     (128, 256, 784),
     (16, 2048, 130),
@@ -169,3 +172,37 @@ def test_a_small_product_spreads_what_is_not_finite_and_nothing_more(rng):
     native.Program([small_product(Gemm(a, b, out, False, True), 5, 11, 13)], address_of).run()
     with np.errstate(invalid="ignore"):
         np.testing.assert_allclose(out, a @ b.T, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(1, 6, 1), (16, 7, 255), (17, 49, 256), (33, 96, 257), (5, 11, 1000)])
+def test_products_of_few_rows_write_their_result_and_nothing_else(rng, m, n, k):
+    a, b, expected = operands(rng, m, n, k, False, True, "float32")
+    memory = np.full(m * n + 32, np.nan, np.float32)
+    out = memory[16:-16].reshape(m, n)
+    native.Program(list(few_rows_product(Gemm(a, b, out, False, True))), address_of).run()
+    close = tolerance(np.dtype(np.float32)) * np.sqrt(k)
+    np.testing.assert_allclose(out, expected, rtol=close, atol=close)
+    assert np.isnan(memory[:16]).all()
+    assert np.isnan(memory[-16:]).all()
+
+
+@pytest.mark.parametrize(("vector", "rows"), [(16, 64), (32, 64), (64, 16)])
+def test_few_rows_are_ours_where_blas_s_kernels_have_no_longer_vectors(monkeypatch, vector, rows):
+    monkeypatch.setattr(products, "register", lambda: vector)
+
+    def names(m, dtype="float32"):
+        a, b, out = (np.zeros(shape, dtype) for shape in ((m, 2000), (300, 2000), (m, 300)))
+        return [function.name for function in products.product(Gemm(a, b, out, False, True), 1)]
+
+    assert names(1) == ["turn_1_2000", "few_rows_1_300_2000"]
+    assert names(rows) == [f"turn_{rows}_2000", f"few_rows_{rows}_300_2000"]
+    assert names(rows + 1) == ["product_float" if rows == 64 else "product_transposed_float"]
+    assert names(8, "float64") == ["product_transposed_double"]
+
+
+def test_long_sums_of_products_lose_no_more_digits_than_blas_s(rng):
+    a, b, expected = operands(rng, 16, 64, 1 << 16, False, True, "float32")
+    out = np.empty((16, 64), np.float32)
+    native.Program([Gemm(a, b, out, False, True)], address_of).run()
+    ours, blas_s = (np.sqrt(np.mean((x - expected) ** 2)) for x in (out, a @ b.T))
+    assert ours < 2 * blas_s

@@ -101,7 +101,7 @@ def _functions(work: Work) -> tuple[Function, ...]:
     if isinstance(work, Function):
         return (work,)
     if isinstance(work, Gemm):
-        return (product(work, pool.threads),)
+        return product(work, pool.threads)
     if isinstance(work, FusedProduct):
         return fused_product(work)
     if isinstance(work, CrossEntropy):

@@ -9,7 +9,7 @@ import gradflow as gf
 import gradflow.nn.functional as F
 from gradflow import nn
 from gradflow.errors import ArgumentError, DTypeError, ShapeError
-from gradflow.ops import convolution
+from gradflow.ops import columns
 from gradflow.testing.cases import tolerance
 from oracles import against_torch
 
@@ -44,6 +44,18 @@ def test_a_convolution_and_its_gradients_are_torchs(rank, settings, torch, rng):
     against_torch(torch, getattr(F, name), getattr(torch.nn.functional, name), x, weight, rng.random(8), **settings)
 
 
+@pytest.mark.parametrize(
+    "settings", [{}, {"stride": 2, "padding": 1}, {"stride": 2, "dilation": 2}, {"stride": 3}], ids=str
+)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_kernels_of_single_channels_and_their_gradients_are_torchs(rank, settings, torch, rng):
+    x, weight = rng.standard_normal((2, 3, 8, 7, 9)[: rank + 2]), rng.standard_normal((3, 1, 3, 2, 3)[: rank + 2])
+    convolve, transpose = f"conv{rank}d", f"conv_transpose{rank}d"
+    for name in (convolve, transpose):
+        ours, theirs = getattr(F, name), getattr(torch.nn.functional, name)
+        against_torch(torch, ours, theirs, x, weight, rng.random(3), groups=3, **settings)
+
+
 @pytest.mark.parametrize("settings", TRANSPOSED, ids=str)
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_a_transposed_convolution_and_its_gradients_are_torchs(rank, settings, torch, rng):
@@ -62,9 +74,10 @@ def test_a_single_sample_needs_no_dimension_for_samples(torch, rng):
 
 @pytest.mark.parametrize("room", [1, 100, 500, 1 << 20])
 def test_windows_in_blocks_of_any_size_give_the_same(room, monkeypatch, torch, rng):
-    monkeypatch.setattr(convolution, "CPU_ROOM", room)
+    monkeypatch.setattr(columns, "CPU_ROOM", room)
     x, weight = rng.standard_normal((5, 2, 7, 6)), rng.standard_normal((4, 2, 3, 3))
     against_torch(torch, F.conv2d, torch.nn.functional.conv2d, x, weight, None, stride=(2, 1), padding=(1, 0))
+    against_torch(torch, F.conv2d, torch.nn.functional.conv2d, x, weight, None, padding=1)
 
 
 def test_a_kernel_with_one_element_that_is_one_shifts_the_image(rng):

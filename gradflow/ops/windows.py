@@ -51,6 +51,15 @@ class Windows(NamedTuple):
         rank = len(self.kernel)
         return self.kernel == self.stride == (1,) * rank and self.padding == ((0, 0),) * rank
 
+    @property
+    def opposite(self) -> Windows | None:
+        """What sees of windows those that an element lies in, the last first; None if strides or padding are larger."""
+        each = zip(self.padding, self.extents(), strict=True)
+        around = tuple((size - 1 - before, size - 1 - after) for (before, after), size in each)
+        if max(self.stride) > 1 or any(min(pair) < 0 for pair in around):
+            return None
+        return self._replace(padding=around)
+
 
 def sizes_of(name: str, role: str, given: Sizes, rank: int, least: int = 0) -> Shape:
     """``given``, an integer for all of ``rank`` dimensions or one for each, as a tuple; none is below ``least``.

@@ -1,0 +1,144 @@
+"""Convolutions as products of matrices: windows are copied side by side, as columns, in blocks; and their gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Any, TypeVar
+
+import numpy as np
+
+from gradflow.backend.shared import shared
+from gradflow.dtypes import DType
+from gradflow.ops.windows import Block, Windows, blocks, inside, padded
+from gradflow.shapes import Shape
+
+Array = Any
+Part = TypeVar("Part")
+
+# A block of columns has so many elements: on a CPU what its caches hold, on a GPU what keeps launches few.
+CPU_ROOM = 1 << 19
+GPU_ROOM = 1 << 27
+STRANDS = 16  # in which blocks are added up independently of each other
+
+
+def convolved(xp: Any, x: Array, weight: Array, windows: Windows, groups: int, dtype: DType) -> Array:
+    """What windows of ``x`` (N, C, sizes...) give with ``weight`` (O, C / groups, kernel...): (N, O, windows...)."""
+    counts, matrices = windows.counts(x.shape[2:]), _matrices(weight, groups, dtype)
+    source = padded(xp, x, windows, dtype)
+    if windows.single:
+        return _multiplied(xp, matrices, source)
+    result = xp.empty((len(x), len(weight), *counts), dtype)
+
+    def work(block: Block) -> None:
+        part = block.of(result)
+        part[...] = xp.matmul(matrices, _columns(xp, source, block, windows, counts, groups)).reshape(part.shape)
+
+    _each(xp, work, blocks(len(x), counts, groups * matrices.shape[-1], _room(xp)))
+    return result
+
+
+def input_grad(xp: Any, g: Array, weight: Array, windows: Windows, groups: int, sizes: Shape, dtype: DType) -> Array:
+    """The gradient of ``convolved`` in ``x``, which has ``sizes``, by ``g`` (N, O, windows...)."""
+    outputs, inputs, opposite = len(weight) // groups, weight.shape[1], windows.opposite
+    if opposite is not None and (windows.single or outputs <= 2 * inputs > 2):  # fewer copies than there are sums
+        return convolved(xp, g, _mirrored(weight, groups), opposite, groups, dtype)
+    matrices = _matrices(weight, groups, dtype).swapaxes(-1, -2)
+    result = xp.zeros((len(g), groups * inputs, *windows.padded(sizes)), dtype)
+    g = g.astype(dtype, copy=False)
+
+    def work(same_samples: list[Block]) -> None:
+        for block in same_samples:
+            _spread(xp, matrices, block.of(g), windows, block.seen(result, windows))
+
+    every = blocks(len(g), g.shape[2:], groups * matrices.shape[1], _room(xp))
+    _each(xp, work, (list(blocks) for _, blocks in groupby(every, lambda block: block.samples)))
+    kept = result[inside(windows, sizes)]
+    return kept if kept.size == result.size else kept.copy()
+
+
+def weight_grad(xp: Any, x: Array, g: Array, windows: Windows, groups: int, dtype: DType) -> Array:
+    """The gradient of ``convolved`` in ``weight``, by ``g`` (N, O, windows...)."""
+    counts, outputs, inputs = g.shape[2:], g.shape[1], x.shape[1] // groups
+    source, g = padded(xp, x, windows, dtype), g.astype(dtype, copy=False)
+    elements = inputs * math.prod(windows.kernel)
+    every = list(blocks(len(x), counts, groups * elements, _room(xp)))
+    strands = min(STRANDS, len(every)) if xp is np else 1
+    sums = xp.zeros((strands, groups, outputs // groups, elements), dtype)
+
+    def work(strand: int) -> None:
+        for block in every[strand::strands]:
+            columns = _columns(xp, source, block, windows, counts, groups)
+            sums[strand] += xp.matmul(_side_by_side(block.of(g), groups), columns.swapaxes(-1, -2))
+
+    _each(xp, work, range(strands))
+    total = sums[0] if strands == 1 else sums.sum(axis=0)
+    return total.reshape(outputs, inputs, *windows.kernel)
+
+
+def _multiplied(xp: Any, matrices: Array, x: Array) -> Array:
+    """Every element of ``x`` (N, C, sizes...), over channels, times the matrices of the groups: (N, O, sizes...)."""
+    groups, outputs, inputs = matrices.shape
+    pixels = x.reshape(len(x), groups, inputs, math.prod(x.shape[2:]))
+    result = xp.empty((len(x), groups, outputs, pixels.shape[-1]), x.dtype)
+
+    def work(samples: slice) -> None:
+        xp.matmul(matrices, pixels[samples], out=result[samples])
+
+    _each(xp, work, [slice(i, i + 1) for i in range(len(x))] if xp is np else [slice(None)])
+    return result.reshape(len(x), groups * outputs, *x.shape[2:])
+
+
+def _each(xp: Any, work: Callable[[Part], None], parts: Iterable[Part]) -> None:
+    if xp is np:
+        shared(work, parts)
+    else:
+        for part in parts:
+            work(part)
+
+
+def _room(xp: Any) -> int:
+    return CPU_ROOM if xp is np else GPU_ROOM
+
+
+def _columns(xp: Any, x: Array, block: Block, windows: Windows, counts: Shape, groups: int) -> Array:
+    """What the windows of ``block`` hold, as columns: (groups, elements of a window, windows)."""
+    seen, counts = block.seen(x, windows), block.counts(counts)
+    channels, samples = seen.shape[:2]
+    if windows.single:
+        return seen.reshape(groups, channels // groups, samples * math.prod(counts))
+    columns = xp.empty((channels, *windows.kernel, samples, *counts), x.dtype)
+    for place, where in windows.offsets(counts):
+        columns[:, *place] = seen[:, :, *where]
+    return columns.reshape(groups, -1, samples * math.prod(counts))
+
+
+def _spread(xp: Any, matrices: Array, part: Array, windows: Windows, seen: Array) -> None:
+    """Add the columns that ``matrices`` make of ``part`` (outputs, samples, windows...) to what they have seen."""
+    side = _side_by_side(part, len(matrices))
+    # with one output to a group nothing is summed: BLAS takes five times as long
+    columns = matrices * side if side.shape[1] == 1 else xp.matmul(matrices, side)
+    columns = columns.reshape(len(seen), *windows.kernel, *part.shape[1:])
+    for place, where in windows.offsets(part.shape[2:]):
+        there = seen[:, :, *where]
+        there += columns[:, *place]
+
+
+def _matrices(weight: Array, groups: int, dtype: DType) -> Array:
+    """Kernels (outputs, inputs of a group, ...) as (groups, outputs of a group, elements of a window)."""
+    flat = weight.reshape(groups, weight.shape[0] // groups, math.prod(weight.shape[1:]))
+    return flat.astype(dtype, copy=False)
+
+
+def _mirrored(weight: Array, groups: int) -> Array:
+    """The kernels of the opposite windows: (inputs, outputs of a group, ...)."""
+    outputs, inputs, *kernel = weight.shape
+    split = weight.reshape(groups, outputs // groups, inputs, *kernel)
+    swapped = split.swapaxes(1, 2)[:, :, :, *[slice(None, None, -1)] * len(kernel)]
+    return swapped.reshape(groups * inputs, outputs // groups, *kernel)
+
+
+def _side_by_side(part: Array, groups: int) -> Array:
+    """What belongs to some windows, (outputs, samples, windows...), as (groups, outputs of a group, windows)."""
+    return part.reshape(groups, len(part) // groups, math.prod(part.shape[1:]))

@@ -69,6 +69,51 @@ def test_cells_and_single_sequences_are_torchs(name, samples, with_state, torch,
     compare(torch, ours, theirs, x, state)
 
 
+@pytest.mark.parametrize("with_state", [False, True])
+@pytest.mark.parametrize("how", [{}, {"num_layers": 2, "bidirectional": True}], ids=str)
+def test_an_lstm_with_a_projection_is_torchs(how, with_state, torch, rng):
+    ours, theirs = pair(torch, "LSTM", 3, 5, proj_size=2, **how)
+    count = how.get("num_layers", 1) * (1 + how.get("bidirectional", False))
+    state = [rng.standard_normal((count, 2, size)) for size in (2, 5)] if with_state else []
+    compare(torch, ours, theirs, rng.standard_normal((4, 2, 3)), state)
+
+
+@pytest.mark.parametrize("lengths", [[4, 2, 2, 1], [1, 4, 2, 3], [3, 3, 3, 3]], ids=str)
+@pytest.mark.parametrize("how", [{}, {"num_layers": 2, "bidirectional": True}], ids=str)
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_packed_sequences_their_states_and_gradients_are_torchs(name, how, lengths, torch, rng):
+    ours, theirs = pair(torch, name, 3, 5, **how)
+    count = how.get("num_layers", 1) * (1 + how.get("bidirectional", False))
+    data = rng.standard_normal((4, 4, 3))
+    state = [rng.standard_normal((count, 4, 5)) for _ in range(2 if name == "LSTM" else 1)]
+    found = []
+    for layer, make, lib in ((ours, gf.tensor, nn.utils.rnn), (theirs, torch.tensor, torch.nn.utils.rnn)):
+        leaves = [make(each, requires_grad=True) for each in (data, *state)]
+        packed = lib.pack_padded_sequence(leaves[0], lengths, batch_first=True, enforce_sorted=lengths[0] != 1)
+        out, last = layer(packed, tuple(leaves[1:]) if name == "LSTM" else leaves[1])
+        padded, counts = lib.pad_packed_sequence(out, batch_first=True, padding_value=-2.0)
+        assert counts.tolist() == lengths
+        results = [padded, *(last if name == "LSTM" else [last])]
+        total = 0
+        for i, each in enumerate(results):
+            total = total + (i + 1) * (each**2).sum()
+        total.backward()
+        grads = [each.grad for each in (*leaves, *layer.parameters())]
+        found.append([each.detach().numpy() for each in (*results, *grads)])
+    for a, b in zip(*found, strict=True):
+        assert_close(a, b)
+
+
+def test_a_projection_and_packed_data_that_do_not_fit_are_refused():
+    with pytest.raises(ArgumentError, match="GRU: proj_size is for an LSTM, and less than hidden_size; got 2"):
+        nn.GRU(3, 4, proj_size=2)
+    with pytest.raises(ArgumentError, match="LSTM: proj_size is for an LSTM, and less than hidden_size; got 4"):
+        nn.LSTM(3, 4, proj_size=4)
+    packed = nn.utils.rnn.pack_sequence([gf.ones((3, 2)), gf.ones((1, 2))])
+    with pytest.raises(ShapeError, match=r"LSTM: packed data must be \(elements, 3\), got \(4, 2\)"):
+        nn.LSTM(3, 4)(packed)
+
+
 @pytest.mark.parametrize("name", ["RNN", "RNNCell"])
 def test_rectified_networks_are_torchs(name, torch, rng):
     ours, theirs = pair(torch, name, 3, 4, nonlinearity="relu")
@@ -98,8 +143,6 @@ def test_what_does_not_fit_is_refused_with_the_reason():
         nn.RNN(3, 4, nonlinearity="sigmoid")
     with pytest.raises(ArgumentError, match="must be 1 or more"):
         nn.GRU(3, 0)
-    with pytest.raises(TypeError, match="proj_size"):
-        nn.LSTM(3, 4, proj_size=2)
 
 
 def test_an_lstm_learns_whether_a_sequence_had_a_one():

@@ -1,6 +1,6 @@
 """Neural networks: modules with PyTorch's names, arguments and numerics."""
 
-from gradflow.nn import functional, init
+from gradflow.nn import functional, init, utils
 from gradflow.nn.activation import (
     CELU,
     ELU,
@@ -278,4 +278,5 @@ __all__ = [
     "ZeroPad3d",
     "functional",
     "init",
+    "utils",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from typing import Any
 
 from gradflow.device import Device
@@ -11,13 +12,18 @@ from gradflow.errors import ArgumentError, ShapeError
 from gradflow.nn import init
 from gradflow.nn.module import Module
 from gradflow.nn.parameter import Parameter
-from gradflow.nn.recurrent_cells import GATES, State, first, step
+from gradflow.nn.recurrent_cells import GATES, State, step
+from gradflow.nn.utils.rnn import PackedSequence
 from gradflow.ops.create import zeros
 from gradflow.ops.join import concat, stack
 from gradflow.ops.linalg import linear
+from gradflow.ops.lookup import take
 from gradflow.ops.random import dropout
-from gradflow.ops.shape import expand_dims, squeeze, swapaxes
+from gradflow.ops.shape import expand_dims, reshape, squeeze, swapaxes
+from gradflow.shapes import Shape
 from gradflow.tensor import Tensor
+
+PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 
 
 class _Recurrent(Module):
@@ -32,6 +38,7 @@ class _Recurrent(Module):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        proj_size: int = 0,
         *,
         device: str | Device | None = None,
         dtype: DTypeLike = None,
@@ -43,35 +50,46 @@ class _Recurrent(Module):
             raise ArgumentError(f"{name}: input_size, hidden_size and num_layers must be 1 or more, got {sizes}")
         if not 0 <= dropout <= 1:
             raise ArgumentError(f"{name}: dropout is a probability, got {dropout}")
+        if proj_size and not (self.kind == "lstm" and 0 < proj_size < hidden_size):
+            raise ArgumentError(f"{name}: proj_size is for an LSTM, and less than hidden_size; got {proj_size}")
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.proj_size = proj_size
+        self.widths = (proj_size or hidden_size, hidden_size) if self.kind == "lstm" else (hidden_size,)
         self.batch_first, self.dropout, self.bidirectional = batch_first, dropout, bidirectional
         self.directions = ("", "_reverse") if bidirectional else ("",)
         rows, bound = GATES[self.kind] * hidden_size, 1 / math.sqrt(hidden_size)
         for layer in range(num_layers):
             for direction in self.directions:
-                width = input_size if not layer else hidden_size * len(self.directions)
-                shapes = {"weight_ih": (rows, width), "weight_hh": (rows, hidden_size)}
-                if bias:
-                    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}  # type: ignore[dict-item]
-                for part, shape in shapes.items():
+                width = input_size if not layer else self.widths[0] * len(self.directions)
+                matrices = (rows, width), (rows, self.widths[0])
+                shapes: list[Shape] = [*matrices, (rows,), (rows,), (proj_size, hidden_size)]
+                kept = {k: v for k, v in zip(PARTS, shapes, strict=True) if all(v) and (bias or "bias" not in k)}
+                for part, shape in kept.items():
                     weight = Parameter(zeros(shape, dtype=dtype, device=device))
                     setattr(self, f"{part}_l{layer}{direction}", init.uniform_(weight, -bound, bound))
         self.bias = bias
 
-    def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
-        x, single = self._sequence(input)
-        states = self._states(hx, x, single)
+    def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:
+        packed = input if isinstance(input, PackedSequence) else None
+        x, sizes, single = self._packed(input) if isinstance(input, PackedSequence) else self._sequence(input)
+        states = self._states(hx, x, sizes[0], single, None if packed is None else packed.sorted_indices)
         last: list[State] = []
         for layer in range(self.num_layers):
             outs = []
             for i, direction in enumerate(self.directions):
-                out, state = self._run(x, states[layer * len(self.directions) + i], f"_l{layer}{direction}", bool(i))
+                begun = states[layer * len(self.directions) + i]
+                out, state = self._run(x, sizes, begun, f"_l{layer}{direction}", bool(i))
                 outs.append(out)
                 last.append(state)
             x = outs[0] if len(outs) == 1 else concat(outs, -1)
             if self.dropout and self.training and layer < self.num_layers - 1:
                 x = dropout(x, self.dropout)
         final = tuple(stack([state[i] for state in last]) for i in range(len(last[0])))
+        if packed is not None:
+            if packed.unsorted_indices is not None:
+                final = tuple(take(each, packed.unsorted_indices, 1) for each in final)
+            return packed._replace(data=x), final if self.kind == "lstm" else final[0]
+        x = reshape(x, (len(sizes), sizes[0], x.shape[-1]))
         if single:
             final = tuple(squeeze(each, 1) for each in final)
             x = squeeze(x, 1)
@@ -79,19 +97,43 @@ class _Recurrent(Module):
             x = swapaxes(x, 0, 1)
         return x, final if self.kind == "lstm" else final[0]
 
-    def _run(self, x: Tensor, state: State, suffix: str, backwards: bool) -> tuple[Tensor, State]:
-        """One layer in one direction over ``x`` (L, N, features): its outputs (L, N, hidden), and the last state."""
-        weight, bias = getattr(self, f"weight_ih{suffix}"), getattr(self, f"bias_ih{suffix}", None)
-        recurrent, shift = getattr(self, f"weight_hh{suffix}"), getattr(self, f"bias_hh{suffix}", None)
-        drive = linear(x, weight, bias)  # of all times at once
-        outs: list[Tensor] = []
-        for t in range(len(x))[:: -1 if backwards else 1]:
-            state = step(self.kind, drive[t], state, recurrent, shift)
-            outs.append(state[0])
-        return stack(outs[::-1] if backwards else outs), state
+    def _run(
+        self, x: Tensor, sizes: tuple[int, ...], begun: State, suffix: str, backwards: bool
+    ) -> tuple[Tensor, State]:
+        """One layer in one direction over ``x`` (elements, features), of which ``sizes`` are at each time.
 
-    def _sequence(self, input: Tensor) -> tuple[Tensor, bool]:
-        """The input as (L, N, features), and whether it had no N."""
+        Its outputs (elements, hidden), and the last state of each sequence: those that end earlier are last.
+        """
+        own = {each: getattr(self, f"{each}{suffix}", None) for each in PARTS}
+        drive = linear(x, own["weight_ih"], own["bias_ih"])  # of all times at once
+        recurrent: Any = own["weight_hh"], own["bias_hh"], own["weight_hr"]
+        ends = list(accumulate(sizes))
+        outs: list[Tensor] = []
+        state, ended = begun, [begun][:0]
+        if backwards:
+            state = tuple(each[: sizes[-1]] for each in begun)
+        for t in range(len(sizes))[:: -1 if backwards else 1]:
+            size, before = sizes[t], state[0].shape[0]
+            if size < before:
+                ended.append(tuple(each[size:] for each in state))
+                state = tuple(each[:size] for each in state)
+            elif size > before:
+                state = tuple(concat([each, first[before:size]]) for each, first in zip(state, begun, strict=True))
+            state = step(self.kind, drive[ends[t] - size : ends[t]], state, *recurrent)
+            outs.append(state[0])
+        if ended:
+            state = tuple(concat(parts) for parts in zip(state, *ended[::-1], strict=True))
+        return concat(outs[::-1] if backwards else outs), state
+
+    def _packed(self, input: PackedSequence) -> tuple[Tensor, tuple[int, ...], bool]:
+        if input.data.ndim != 2 or input.data.shape[1] != self.input_size or not input.batch_sizes:
+            raise ShapeError(
+                f"{type(self).__name__}: packed data must be (elements, {self.input_size}), got {input.data.shape}"
+            )
+        return input.data, input.batch_sizes, False
+
+    def _sequence(self, input: Tensor) -> tuple[Tensor, tuple[int, ...], bool]:
+        """The input as (L * N, features), N for each time, and whether it had no N."""
         if input.ndim not in (2, 3) or input.shape[-1] != self.input_size:
             order = "N, L" if self.batch_first else "L, N"
             raise ShapeError(
@@ -106,19 +148,22 @@ class _Recurrent(Module):
             x = input
         if not x.shape[0]:
             raise ShapeError(f"{type(self).__name__}: the sequence is empty: the input is {input.shape}")
-        return x, input.ndim == 2
+        length, count, _ = x.shape
+        return reshape(x, (length * count, self.input_size)), (count,) * length, input.ndim == 2
 
-    def _states(self, hx: Any, x: Tensor, single: bool) -> list[State]:
-        """The state that each layer and direction begins with; zeros unless given."""
+    def _states(self, hx: Any, x: Tensor, samples: int, single: bool, order: Any) -> list[State]:
+        """The state that each layer and direction begins with; zeros unless given, in ``order`` if there is one."""
         count = self.num_layers * len(self.directions)
-        shape = (count, x.shape[1], self.hidden_size)
         if hx is None:
-            return [first(self.kind, shape[1:], x)] * count
+            return [tuple(zeros((samples, width), dtype=x.dtype, device=x.device) for width in self.widths)] * count
         given = tuple(hx) if self.kind == "lstm" else (hx,)
+        for each, width in zip(given, self.widths, strict=True):
+            wanted = (count, width) if single else (count, samples, width)
+            if each.shape != wanted:
+                raise ShapeError(f"{type(self).__name__}: the state is {each.shape}; it must be {wanted}")
         parts = tuple(expand_dims(each, 1) for each in given) if single else given
-        if any(each.shape != shape for each in parts):
-            wanted = (count, self.hidden_size) if single else shape
-            raise ShapeError(f"{type(self).__name__}: the state is {given[0].shape}; it must be {wanted}")
+        if order is not None:
+            parts = tuple(take(each, order, 1) for each in parts)
         return [tuple(each[i] for each in parts) for i in range(count)]
 
     def extra_repr(self) -> str:
@@ -132,7 +177,8 @@ class LSTM(_Recurrent):
     (N, L, ...); without N it is left out everywhere. Layers are stacked, with ``dropout`` between them in training;
     ``bidirectional`` ones also read the sequence from its end, and both outputs are joined. Parameters are PyTorch's:
     ``weight_ih_l0`` (4 hidden_size, input_size), ``weight_hh_l0``, ``bias_ih_l0``, ``bias_hh_l0``, ..., gates in the
-    order input, forget, cell, output. Raises ShapeError and ArgumentError.
+    order input, forget, cell, output. With ``proj_size`` h is multiplied by ``weight_hr_l0`` (proj_size, hidden_size).
+    The input may be a ``nn.utils.rnn.PackedSequence``, and then the output is. Raises ShapeError and ArgumentError.
     Source: Hochreiter & Schmidhuber, "Long short-term memory", Neural Computation 9, 1997; Gers et al., 2000.
 
     >>> import gradflow as gf

@@ -29,16 +29,19 @@ def first(kind: str, shape: Shape, like: Tensor) -> State:
     return (zeros(shape, dtype=like.dtype, device=like.device),) * (2 if kind == "lstm" else 1)
 
 
-def step(kind: str, drive: Tensor, state: State, weight: Tensor, bias: Tensor | None) -> State:
+def step(
+    kind: str, drive: Tensor, state: State, weight: Tensor, bias: Tensor | None, projection: Tensor | None = None
+) -> State:
     """The state after one more time: ``drive`` (N, gates * hidden) is what the input gives, W x + b."""
     h = state[0]
     recurrent = linear(h, weight, bias)
-    n = h.shape[-1]
+    n = state[-1].shape[-1]
     if kind == "lstm":
         gates = drive + recurrent
         opened, kept, shown = (sigmoid(gates[:, i * n : (i + 1) * n]) for i in (0, 1, 3))
         c = kept * state[1] + opened * tanh(gates[:, 2 * n : 3 * n])
-        return shown * tanh(c), c
+        h = shown * tanh(c)
+        return h if projection is None else linear(h, projection), c
     if kind == "gru":
         both = sigmoid(drive[:, : 2 * n] + recurrent[:, : 2 * n])
         new = tanh(drive[:, 2 * n :] + both[:, :n] * recurrent[:, 2 * n :])

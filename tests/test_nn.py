@@ -320,6 +320,35 @@ def test_a_list_grows_and_is_no_function():
         layers(gf.ones(2))
 
 
+def test_modules_and_parameters_have_names_in_dicts_as_in_pytorch(torch):
+    def build(lib, one):
+        heads = lib.ModuleDict({"b": lib.Linear(2, 1), "a": lib.Identity()})
+        heads["c"] = lib.Linear(2, 2, bias=False)
+        heads.update({"b": lib.Linear(2, 3)})
+        scales = lib.ParameterDict({"x": lib.Parameter(one)})
+        return lib.ModuleList([heads, scales, lib.ParameterList([lib.Parameter(one), lib.Parameter(one)])])
+
+    ours, theirs = build(nn, gf.ones(1)), build(torch.nn, torch.ones(1))
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    heads, scales, values = ours
+    assert list(heads) == list(heads.keys()) == ["b", "a", "c"] and "a" in heads and len(heads) == 3
+    assert [type(each) for each in heads.values()] == [nn.Linear, nn.Identity, nn.Linear]
+    assert heads.pop("a") and "a" not in heads
+    del heads["b"]
+    assert list(dict(heads.items())) == ["c"]
+    with pytest.raises(KeyError, match="a"):
+        _ = heads["a"]
+    with pytest.raises(ArgumentError, match="'train' is an attribute already"):
+        heads["train"] = nn.Identity()
+    scales["y"] = [2.0, 3.0]
+    assert isinstance(scales["y"], nn.Parameter) and len(scales) == 2
+    assert values.append([5.0])[-1].tolist() == [5.0] and len(values[1:]) == 2
+    with pytest.raises(IndexOutOfRange, match="ParameterList: there is no parameter 3; it has 3"):
+        _ = values[3]
+    with pytest.raises(DTypeError, match=r"'w' must be an nn\.Parameter, not a Tensor"):
+        nn.Module().register_parameter("w", gf.ones(1))
+
+
 def test_a_model_prints_as_a_tree_with_counts():
     model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10, bias=False))
     assert repr(model) == (

@@ -44,7 +44,8 @@ def test_parity_of_a_layer_begun_and_run_on_each_device(name, cuda):
 
 def test_parity_is_checked_of_every_layer():
     kinds = [x for x in vars(nn).values() if isinstance(x, type) and issubclass(x, nn.Module)]
-    assert {kind.__name__ for kind in kinds} - set(layers.LAYERS) == {"Module", "ModuleList", "Sequential"}
+    containers = {"Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"}
+    assert {kind.__name__ for kind in kinds} - set(layers.LAYERS) == containers
 
 
 @pytest.mark.parametrize("name", training.OPTIMIZERS)

@@ -26,7 +26,7 @@ from gradflow.nn.activation import (
     Threshold,
 )
 from gradflow.nn.attention import MultiheadAttention
-from gradflow.nn.container import ModuleList, Sequential
+from gradflow.nn.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from gradflow.nn.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from gradflow.nn.distance import CosineSimilarity, PairwiseDistance
 from gradflow.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
@@ -225,6 +225,7 @@ __all__ = [
     "MaxUnpool3d",
     "Mish",
     "Module",
+    "ModuleDict",
     "ModuleList",
     "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
@@ -234,6 +235,8 @@ __all__ = [
     "PReLU",
     "PairwiseDistance",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "PixelShuffle",
     "PixelUnshuffle",
     "PoissonNLLLoss",

@@ -22,7 +22,7 @@ from gradflow.ops.activation_formulas import (
     tanhshrink,
     threshold,
 )
-from gradflow.ops.adaptive_pools import (
+from gradflow.ops.adaptive_pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,

@@ -84,11 +84,19 @@ class Module:
 
         Raises ArgumentError for a name that is taken or has a dot, DTypeError for what is not a module.
         """
-        if not isinstance(module, Module):
-            raise DTypeError(f"{type(self).__name__}: {name!r} must be an nn.Module, not a {type(module).__name__}")
-        if not isinstance(vars(self).get(name), Module):
+        self._hold(Module, name, module)
+
+    def register_parameter(self, name: str, parameter: Parameter | None) -> None:
+        """Hold ``parameter`` as the attribute ``name``; raises what ``add_module`` raises."""
+        self._hold((Parameter, type(None)), name, parameter)
+
+    def _hold(self, kind: type[Any] | tuple[type[Any], ...], name: str, value: Any) -> None:
+        if not isinstance(value, kind):
+            wanted = "nn.Module" if kind is Module else "nn.Parameter"
+            raise DTypeError(f"{type(self).__name__}: {name!r} must be an {wanted}, not a {type(value).__name__}")
+        if not isinstance(vars(self).get(name), kind):
             self._check_name(name)
-        setattr(self, name, module)
+        setattr(self, name, value)
 
     def _check_name(self, name: str) -> None:
         if not name or "." in name:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
 from gradflow.nn.applied import Applied
-from gradflow.ops import adaptive_pools, pool
+from gradflow.ops import adaptive_pool, pool
 from gradflow.ops.adaptive_pool import Target
 from gradflow.ops.windows import Sizes
 from gradflow.tensor import Tensor
@@ -199,7 +199,7 @@ class _AdaptiveAvgPool(Applied):
         super().__init__(output_size=output_size)
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvgPool, of=adaptive_pools.adaptive_avg_pool1d):
+class AdaptiveAvgPool1d(_AdaptiveAvgPool, of=adaptive_pool.adaptive_avg_pool1d):
     """``adaptive_avg_pool1d``, means of windows that cover the input, as a layer.
 
     >>> import gradflow as gf
@@ -208,7 +208,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool, of=adaptive_pools.adaptive_avg_pool1d)
     """
 
 
-class AdaptiveAvgPool2d(_AdaptiveAvgPool, of=adaptive_pools.adaptive_avg_pool2d):
+class AdaptiveAvgPool2d(_AdaptiveAvgPool, of=adaptive_pool.adaptive_avg_pool2d):
     """``adaptive_avg_pool2d``, means of windows that cover the input, as a layer.
 
     >>> import gradflow as gf
@@ -217,7 +217,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool, of=adaptive_pools.adaptive_avg_pool2d)
     """
 
 
-class AdaptiveAvgPool3d(_AdaptiveAvgPool, of=adaptive_pools.adaptive_avg_pool3d):
+class AdaptiveAvgPool3d(_AdaptiveAvgPool, of=adaptive_pool.adaptive_avg_pool3d):
     """``adaptive_avg_pool3d``, means of windows that cover the input, as a layer.
 
     >>> import gradflow as gf
@@ -231,7 +231,7 @@ class _AdaptiveMaxPool(Applied):
         super().__init__(output_size=output_size, return_indices=return_indices)
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool, of=adaptive_pools.adaptive_max_pool1d):
+class AdaptiveMaxPool1d(_AdaptiveMaxPool, of=adaptive_pool.adaptive_max_pool1d):
     """``adaptive_max_pool1d``, maxima of windows that cover the input, as a layer.
 
     >>> import gradflow as gf
@@ -240,7 +240,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool, of=adaptive_pools.adaptive_max_pool1d)
     """
 
 
-class AdaptiveMaxPool2d(_AdaptiveMaxPool, of=adaptive_pools.adaptive_max_pool2d):
+class AdaptiveMaxPool2d(_AdaptiveMaxPool, of=adaptive_pool.adaptive_max_pool2d):
     """``adaptive_max_pool2d``, maxima of windows that cover the input, as a layer.
 
     >>> import gradflow as gf
@@ -249,7 +249,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool, of=adaptive_pools.adaptive_max_pool2d)
     """
 
 
-class AdaptiveMaxPool3d(_AdaptiveMaxPool, of=adaptive_pools.adaptive_max_pool3d):
+class AdaptiveMaxPool3d(_AdaptiveMaxPool, of=adaptive_pool.adaptive_max_pool3d):
     """``adaptive_max_pool3d``, maxima of windows that cover the input, as a layer.
 
     >>> import gradflow as gf

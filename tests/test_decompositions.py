@@ -169,10 +169,24 @@ def test_the_gradient_of_a_determinant_is_right_for_singular_matrices():
     np.testing.assert_array_equal(of_nothing, 0)
 
 
-def test_the_gradient_of_equal_eigenvalues_and_singular_values_is_finite():
-    for function in (linalg.eigvalsh, linalg.svdvals):
-        (found,) = our_gradients(lambda a, f=function: f(a).sum(), 2 * np.eye(3))
-        assert_close(found, np.eye(3))
+VALUES = {
+    "eigvalsh": linalg.eigvalsh,
+    "eigh": lambda a: linalg.eigh(a).eigenvalues,
+    "eigvals": lambda a: linalg.eigvals(a).real,
+    "eig": lambda a: linalg.eig(a).eigenvalues.real,
+    "svdvals": linalg.svdvals,
+    "svd": lambda a: linalg.svd(a, full_matrices=False).S,
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("kind", ["float64", "complex128"])
+def test_the_gradient_of_equal_eigenvalues_and_singular_values_is_finite(name, kind):
+    (found,) = our_gradients(lambda a: VALUES[name](a).sum(), 2 * np.eye(3, dtype=kind))
+    assert_close(found, np.eye(3))
+    if name.startswith("svd"):
+        (found,) = our_gradients(lambda a: VALUES[name](a)[0], np.ones((3, 2), kind))
+        assert_close(found, np.full((3, 2), 6**-0.5))
 
 
 ORDERS = [None, "fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf]

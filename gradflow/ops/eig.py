@@ -11,7 +11,7 @@ from gradflow.dtypes import complex_of
 from gradflow.errors import DeviceError
 from gradflow.op import Op, Spec
 from gradflow.ops.conjugate import conjugated, real
-from gradflow.ops.eigen import NOT_FOUND, held, inverse_differences, signs, turn_of
+from gradflow.ops.eigen import NOT_FOUND, by_differences, held, signs, turn_of
 from gradflow.ops.matrix import EMPTY, GENERAL, GENERALS, adjoint, by_lapack, check_matrix, multiplied, square
 from gradflow.ops.precision import float_dtype
 from gradflow.ops.ranges import eye
@@ -33,10 +33,10 @@ def eig(x: TensorLike) -> EigResult:
 
     The element of each eigenvector that is largest in size is positive, on every device, and gradients are those of
     these eigenvectors; of real ``x`` they are real. Gradient: Boeddeker et al., "On the computation of complex-valued
-    gradients" (2017). It exists where eigenvalues differ, and is not finite where they do not; for eigenvalues alone
-    use ``eigvals``. Of a matrix that is defective, or nearly so, it is a LinAlgError (on a GPU it means nothing).
-    Raises ShapeError unless the matrices are square, LinAlgError if the iteration does not converge, DeviceError on a
-    GPU with CuPy before 14 or CUDA before 12.6.2, which lack it.
+    gradients" (2017). Through eigenvectors it exists where eigenvalues differ, and is not finite where they do not. Of
+    a matrix that is defective, or nearly so, it is a LinAlgError (on a GPU it means nothing). Raises ShapeError unless
+    the matrices are square, LinAlgError if the iteration does not converge, DeviceError on a GPU with CuPy before 14 or
+    CUDA before 12.6.2, which lack it.
 
     >>> import gradflow as gf
     >>> gf.linalg.eig(gf.tensor([[2.0, 0.0], [1.0, 3.0]])).eigenvalues
@@ -87,7 +87,7 @@ def _eig_vjp(g: Tensor, out: Tensor) -> Tensor:
     if vectors.size:
         by_vectors = held(vectors, by_vectors, turn_of(vectors, by_vectors))
     by_vectors = by_vectors - vectors * real(sum(turned * by_vectors, axis=-2, keepdims=True))  # of length 1 for ever
-    inner = conjugated(inverse_differences(values)) * multiplied(turned, by_vectors, transpose_a=True)
+    inner = by_differences(multiplied(turned, by_vectors, transpose_a=True), conjugated(values))
     inner = inner + g[..., :1, :] * eye(values.shape[-1], dtype=values.dtype, device=values.device)
     return multiplied(multiplied(left, inner), turned, transpose_b=True)
 

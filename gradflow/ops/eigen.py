@@ -33,8 +33,8 @@ def eigh(x: TensorLike) -> EighResult:
     read Hermitian for symmetric. Eigenvalues are real. The element of each eigenvector that is largest in size is
     positive, on every device, and gradients are those of these eigenvectors, also of functions for which a complex
     factor of size 1 makes a difference. The gradient through eigenvectors exists where eigenvalues differ, and is not
-    finite where they do not; that of eigenvalues alone always exists: use ``eigvalsh``. Raises ShapeError unless the
-    matrices are square, LinAlgError if the iteration does not converge.
+    finite where they do not; that through eigenvalues always exists, for which ``eigvalsh`` is faster. Raises
+    ShapeError unless the matrices are square, LinAlgError if the iteration does not converge.
 
     >>> import gradflow as gf
     >>> gf.linalg.eigh(gf.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
@@ -86,10 +86,16 @@ def held(columns: Tensor, g: Tensor, turn: Tensor) -> Tensor:
     return g - where(largest, turn / where(largest, real(columns), 1.0), 0.0) * 1j
 
 
-def inverse_differences(values: Tensor) -> Tensor:
-    """The matrix of 1 / (values[j] - values[i]), 0 on the diagonal."""
-    one = eye(values.shape[-1], dtype=values.dtype, device=values.device)
-    return (1 - one) / (values[..., None, :] - values[..., :, None] + one)
+def quotient(x: Tensor, y: Tensor) -> Tensor:
+    """``x / y``, 0 where both are: vectors of equal values have no gradient, but none may have been asked for."""
+    nothing = (x == 0) & (y == 0)
+    return where(nothing, 0.0, x) / where(nothing, 1.0, y)
+
+
+def by_differences(x: Tensor, values: Tensor) -> Tensor:
+    """``x[i, j] / (values[j] - values[i])``, 0 on the diagonal."""
+    beside = 1 - eye(values.shape[-1], dtype=values.dtype, device=values.device)
+    return quotient(x * beside, values[..., None, :] - values[..., :, None])
 
 
 @by_lapack("eigh", NOT_FOUND)
@@ -111,7 +117,7 @@ def _eigh_vjp(g: Tensor, out: Tensor) -> Tensor:
     by_vectors = g[..., 1:, :]
     if vectors.dtype.kind == "c" and vectors.size:
         by_vectors = held(vectors, by_vectors, turn_of(vectors, by_vectors))
-    inner = inverse_differences(values) * multiplied(turned, by_vectors, transpose_a=True)
+    inner = by_differences(multiplied(turned, by_vectors, transpose_a=True), values)
     inner = inner + g[..., :1, :] * eye(values.shape[-1], dtype=values.dtype, device=values.device)
     result = multiplied(multiplied(vectors, inner), turned, transpose_b=True)
     return (result + adjoint(result)) / 2

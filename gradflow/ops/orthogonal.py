@@ -11,7 +11,7 @@ from gradflow.op import Op, Spec
 from gradflow.ops.conjugate import conjugated, real
 from gradflow.ops.create import asarray, zeros
 from gradflow.ops.diagonal import triu
-from gradflow.ops.eigen import held, inverse_differences, signs, turn_of
+from gradflow.ops.eigen import by_differences, held, quotient, signs, turn_of
 from gradflow.ops.join import concat
 from gradflow.ops.matrix import EMPTY, GENERAL, GENERALS, TALL, WIDE, adjoint, by_lapack, check_matrix, multiplied
 from gradflow.ops.precision import float_dtype
@@ -147,9 +147,10 @@ def svd(x: TensorLike, full_matrices: bool = True) -> SVDResult:
     Without ``full_matrices`` U is (m, k) and Vh (k, n), k the smaller of m and n; with it they are square, which has
     no gradient unless it is the same. S is real. In each column of U the element that is largest in size is positive,
     on every device, and gradients are those of these columns, as in ``eigh``. The gradient through U and Vh exists
-    where singular values differ and are not 0, and is not finite elsewhere; for singular values alone use ``svdvals``.
-    Gradient: Townsend, "Differentiating the singular value decomposition" (2016); of complex matrices, Wan & Zhang,
-    "Automatic differentiation for complex valued SVD" (2019). Raises LinAlgError if the iteration does not converge.
+    where singular values differ and are not 0, and is not finite elsewhere; that through S always exists, for which
+    ``svdvals`` is faster. Gradient: Townsend, "Differentiating the singular value decomposition" (2016); of complex
+    matrices, Wan & Zhang, "Automatic differentiation for complex valued SVD" (2019). Raises LinAlgError if the
+    iteration does not converge.
 
     >>> import gradflow as gf
     >>> gf.linalg.svd(gf.tensor([[0.0, 2.0], [3.0, 0.0]])).S
@@ -183,16 +184,16 @@ def _svd_vjp(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
     v, across, down = adjoint(vh), s[..., None, :], s[..., :, None]
     if u.dtype.kind == "c" and u.size:
         turn = turn_of(v, by_v)
-        by_u, by_s = held(u, by_u, turn_of(u, by_u) + turn), by_s - turn / across * 1j
-    apart = inverse_differences(s * s)
-    left, right = (apart * multiplied(conjugated(a), b, transpose_a=True) for a, b in ((u, by_u), (v, by_v)))
+        by_u, by_s = held(u, by_u, turn_of(u, by_u) + turn), by_s - quotient(turn, across) * 1j
+    left, right = (multiplied(conjugated(a), b, transpose_a=True) for a, b in ((u, by_u), (v, by_v)))
+    left, right = (by_differences(each, s * s) for each in (left, right))
     inner = (left + adjoint(left)) * across + down * (right + adjoint(right))
     inner = inner + by_s * eye(s.shape[-1], dtype=s.dtype, device=s.device)
     result = multiplied(multiplied(u, inner), vh)
     if rows > columns:
-        result = result + multiplied(_outside(u, by_u) / across, vh)
+        result = result + multiplied(quotient(_outside(u, by_u), across), vh)
     if rows < columns:
-        result = result + multiplied(u, adjoint(_outside(v, by_v) / across))
+        result = result + multiplied(u, adjoint(quotient(_outside(v, by_v), across)))
     return result
 
 

@@ -27,7 +27,7 @@ LAYERS = """
     ops
     linalg special fft dlpack
     array_api numpy protocols
-    transforms optimize nn optim serialize data
+    transforms optimize optim nn serialize data
     compiler
     cuda profiling explanation train testing
     cli

@@ -140,3 +140,24 @@ def test_normalized_vectors_are_pytorchs(p, torch, rng):
     (expected * torch.arange(3)).sum().backward()
     kept = [0, 2, 3]
     np.testing.assert_allclose(x.grad.numpy()[kept], y.grad.numpy()[kept], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(
+    "how", [{"size": (3, 4)}, {"size": (5, 20)}, {"scale_factor": (0.4, 0.7)}, {"size": (1, 1)}], ids=str
+)
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_images_are_smoothed_as_they_are_made_smaller(mode, how, align_corners, torch, rng):
+    data = rng.normal(size=(2, 3, 11, 9))
+    x, y = gf.tensor(data, requires_grad=True), torch.tensor(data, requires_grad=True)
+    settings = {**how, "mode": mode, "align_corners": align_corners, "antialias": True}
+    out, expected = F.interpolate(x, **settings), torch.nn.functional.interpolate(y, **settings)
+    np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), rtol=1e-10, atol=1e-12)
+    (out * out).sum().backward()
+    (expected * expected).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-9, atol=1e-11)
+
+
+def test_smoothing_is_for_two_modes():
+    with pytest.raises(ArgumentError, match="antialias is for bilinear and bicubic, not nearest"):
+        F.interpolate(gf.ones((1, 1, 4, 4)), 2, antialias=True)

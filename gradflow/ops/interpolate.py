@@ -10,7 +10,7 @@ import numpy as np
 
 from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError, ShapeError
-from gradflow.ops.adaptive_pool import adaptive_avg_pool
+from gradflow.ops.adaptive_pool import _adaptive_avg_pool
 from gradflow.ops.create import asarray
 from gradflow.ops.lookup import take
 from gradflow.ops.pooling import _window_spread
@@ -31,6 +31,7 @@ def interpolate(
     mode: str = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> Tensor:
     """The input in another size: (N, C, L), (N, C, H, W) or (N, C, D, H, W), resized in all but the first two.
 
@@ -38,7 +39,9 @@ def interpolate(
     "nearest" (PyTorch's rounding), "nearest-exact" (that of image libraries), "area" (the mean of what is covered),
     "linear", "bilinear", "trilinear" or "bicubic" (Keys, 1981, with a = -0.75), by the rank. ``align_corners`` says
     that the centres of the corners keep their place, and not the edges of the image. ``recompute_scale_factor`` uses
-    the ratio of sizes instead of the given factor. No smoothing is done when an image is made smaller.
+    the ratio of sizes instead of the given factor. ``antialias``, for "bilinear" and "bicubic", widens the kernel by
+    that ratio where an image is made smaller, as image libraries do (bicubic has a = -0.5 then); else nothing is
+    smoothed.
 
     Raises ArgumentError for a mode that does not suit the rank or a setting that does not suit the mode, ShapeError
     for an input of another rank.
@@ -49,16 +52,22 @@ def interpolate(
     """
     x = asarray(input)
     _check(x.shape, mode, align_corners)
+    if antialias and mode not in ("bilinear", "bicubic"):
+        raise ArgumentError(f"interpolate: antialias is for bilinear and bicubic, not {mode}")
     rank = x.ndim - 2
     target, scales = _target(x.shape[2:], size, scale_factor, bool(recompute_scale_factor))
     if mode == "area":
-        return adaptive_avg_pool("interpolate", rank, x, target)
+        return _adaptive_avg_pool("interpolate", rank, x, target)
     if mode.startswith("nearest"):
         return _nearest(x, target, scales, mode)
     terms: Callable[..., Any] = _cubic if mode == "bicubic" else _linear
     out = wide(x)
     for axis, (size_in, count, scale) in enumerate(zip(x.shape[2:], target, scales, strict=True), start=2):
-        out = resampled(out, axis, *terms(_centres(size_in, count, scale, bool(align_corners), mode), size_in))
+        if antialias:
+            ratio = (size_in - 1) / (count - 1) if align_corners and count > 1 else 0.0 if align_corners else scale
+            out = resampled(out, axis, *_smoothed(size_in, count, ratio, mode))
+        else:
+            out = resampled(out, axis, *terms(_centres(size_in, count, scale, bool(align_corners), mode), size_in))
     return out if out.dtype == x.dtype else out.astype(x.dtype)
 
 
@@ -132,13 +141,32 @@ def _cubic(centres: Any, size: int) -> tuple[Any, Any]:
     return places, keys_weights(centres - left, np.stack)
 
 
+def _smoothed(size: int, count: int, scale: float, mode: str) -> tuple[Any, Any]:
+    """What a kernel as wide as ``scale`` elements, if those are more than one, sees around each new element."""
+    wide = max(scale, 1.0)
+    reach = wide * (2 if mode == "bicubic" else 1)
+    centres = scale * (np.arange(count) + 0.5)
+    first = np.maximum((centres - reach + 0.5).astype(np.int64), 0)
+    last = np.minimum((centres + reach + 0.5).astype(np.int64), size)
+    places = first[:, None] + np.arange(int((last - first).max()))
+    distance = np.abs((places - centres[:, None] + 0.5) / wide)
+    if mode == "bicubic":
+        near, far = _near(distance, -0.5), _far(distance, -0.5)
+        weights = np.where(distance < 1, near, np.where(distance < 2, far, 0))
+    else:
+        weights = np.maximum(1 - distance, 0)
+    weights = np.where(places < last[:, None], weights, 0)
+    return np.minimum(places, size - 1), weights / weights.sum(1, keepdims=True)
+
+
+def _near(d: Any, a: float = CUBIC) -> Any:
+    return ((a + 2) * d - (a + 3)) * d * d + 1
+
+
+def _far(d: Any, a: float = CUBIC) -> Any:
+    return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+
+
 def keys_weights(t: Any, stack: Callable[..., Any]) -> Any:
     """The weights of the four neighbours, ``stack``ed last, at ``t`` in [0, 1] from the second of them."""
-
-    def near(d: Any) -> Any:
-        return ((CUBIC + 2) * d - (CUBIC + 3)) * d * d + 1
-
-    def far(d: Any) -> Any:
-        return ((CUBIC * d - 5 * CUBIC) * d + 8 * CUBIC) * d - 4 * CUBIC
-
-    return stack([far(t + 1), near(t), near(1 - t), far(2 - t)], -1)
+    return stack([_far(t + 1), _near(t), _near(1 - t), _far(2 - t)], -1)

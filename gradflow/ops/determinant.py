@@ -49,8 +49,8 @@ def slogdet(x: TensorLike) -> SlogdetResult:
     SlogdetResult(sign=tensor(-1.), logabsdet=tensor(0.))
     """
     both = apply(_slogdet, x)
-    sign = both[..., 0]
-    return SlogdetResult(sign if both.dtype.kind == "c" else sign.detach(), real(both[..., 1]))
+    signs = both if both.dtype.kind == "c" else both.detach()
+    return SlogdetResult(signs[..., 0], real(both[..., 1]))
 
 
 def _numbers(name: str, *more: int) -> Any:
@@ -133,10 +133,10 @@ def _slogdet_forward(xp: Any, x: Any) -> Any:
 
 
 def _slogdet_vjp(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
-    along = real(g[..., 1])
+    along = real(g[..., 1, None, None])
     if out.dtype.kind == "c":  # the sign turns by the imaginary part of what the logarithm changes by
-        along = along + imag(conjugated(out[..., 0]) * g[..., 0]) * 1j
-    return expand_dims(along, (-2, -1)) * adjoint(inv(x))
+        along = along + imag(conjugated(out[..., 0, None, None]) * g[..., 0, None, None]) * 1j
+    return along * adjoint(inv(x))
 
 
 _slogdet = Op(

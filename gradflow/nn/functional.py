@@ -206,6 +206,30 @@ def bilinear(x1: TensorLike, x2: TensorLike, weight: TensorLike, bias: TensorLik
     return linear(shape.flatten(products, -2), shape.flatten(rows, 1), bias)
 
 
+def gumbel_softmax(
+    logits: TensorLike, tau: float = 1.0, hard: bool = False, *, axis: SupportsIndex = -1
+) -> Tensor:
+    """A sample, nearly one-hot for small ``tau``, from the distributions that ``logits`` have along ``axis``.
+
+    With ``hard`` it is one-hot, and has the gradient of what is nearly so. Raises ArgumentError unless ``tau > 0``.
+    Source: Jang, Gu & Poole; Maddison, Mnih & Teh (both ICLR 2017).
+
+    >>> import gradflow.nn.functional as F
+    >>> F.gumbel_softmax([0.0, 100.0], hard=True)
+    tensor([0., 1.])
+    """
+    if not tau > 0:
+        raise ArgumentError(f"gumbel_softmax: tau is {tau}; it must be positive")
+    given = create.asarray(logits)
+    drawn = random.uniform(given.shape, dtype=given.dtype, device=given.device)
+    soft = softmax((given - log(-log1p(-drawn))) / tau, axis)
+    if not hard:
+        return soft
+    chosen = expand_dims(argmax(soft, axis), axis)
+    places = reshape(arange(soft.shape[axis], device=soft.device), (-1, *(1,) * (soft.ndim - 1 - axis % soft.ndim)))
+    return (places == chosen).astype(soft.dtype) + (soft - soft.detach())
+
+
 def one_hot(labels: TensorLike, num_classes: int) -> Tensor:
     """For every label a vector of ``num_classes`` with 1 at the label, of int64, as in PyTorch; see ``gf.one_hot``.
 

@@ -1,4 +1,4 @@
-"""Pooling to a given size, whatever the size of the input."""
+"""Pooling to a given size, whatever the size of the input, over one, two and three dimensions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from gradflow.dispatch import apply
 from gradflow.dtypes import int64
 from gradflow.errors import ShapeError
 from gradflow.op import Op, Spec
-from gradflow.ops.conv import batched, unbatched
 from gradflow.ops.gather import _take
 from gradflow.ops.pooling import _window_sum, by_plane, check_real
 from gradflow.ops.precision import Array
+from gradflow.ops.ranks import batched, by_rank, unbatched
 from gradflow.ops.resample import adaptive_ranges, averaging, resampled, wide
 from gradflow.ops.shape import ravel
 from gradflow.ops.windows import Windows, sizes_of
@@ -25,8 +25,17 @@ from gradflow.tensor import Tensor, TensorLike
 Target = SupportsIndex | Sequence[SupportsIndex | None] | None
 
 
-def adaptive_avg_pool(name: str, rank: int, input: TensorLike, output_size: Target) -> Tensor:
-    """``adaptive_avg_pool1d`` to ``adaptive_avg_pool3d``, by rank."""
+def _adaptive_avg_pool(name: str, rank: int, input: TensorLike, output_size: Target) -> Tensor:
+    """The means of as many windows as ``output_size`` says, which cover the input: (N, C, H, W) or without N.
+
+    Along each dimension window i is from floor(i * size / count) to ceil((i + 1) * size / count): windows may overlap.
+    ``output_size`` is a number or one for each dimension, None for the size of the input.
+    Raises ShapeError for an input of another rank or an empty one, ArgumentError for a size below 1.
+
+    >>> import gradflow as gf, gradflow.nn.functional as F
+    >>> F.adaptive_avg_pool2d(gf.ones((1, 2, 5, 5)), 3).shape
+    (1, 2, 3, 3)
+    """
     x = batched(name, input, rank)
     sizes, target = x.shape[2:], _target(name, x.shape[2:], output_size)
     if all(count and size % count == 0 for size, count in zip(sizes, target, strict=True)):
@@ -41,13 +50,27 @@ def adaptive_avg_pool(name: str, rank: int, input: TensorLike, output_size: Targ
     return unbatched(out, input, rank)
 
 
-def adaptive_max_pool(name: str, rank: int, input: TensorLike, output_size: Target, return_indices: bool) -> Any:
-    """``adaptive_max_pool1d`` to ``adaptive_max_pool3d``, by rank."""
+def _adaptive_max_pool(
+    name: str, rank: int, input: TensorLike, output_size: Target, return_indices: bool = False
+) -> Any:
+    """The maxima of as many windows as ``output_size`` says, which cover the input: (N, C, H, W) or without N.
+
+    The windows are those of ``adaptive_avg_pool2d``; with ``return_indices`` also where in the flattened plane the
+    maxima were. The gradient goes to the first maximum. Raises ShapeError, ArgumentError, and DTypeError for integers.
+
+    >>> import gradflow as gf, gradflow.nn.functional as F
+    >>> F.adaptive_max_pool2d(gf.ones((1, 2, 5, 5)), 3).shape
+    (1, 2, 3, 3)
+    """
     x = batched(name, input, rank)
     target = _target(name, x.shape[2:], output_size)
     index = apply(_adaptive_max_index, x, sizes=target)
     out = unbatched(apply(_take, ravel(x), by_plane(index, x.shape[2:]), axis=0), input, rank)
     return (out, unbatched(index, input, rank)) if return_indices else out
+
+
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = by_rank(_adaptive_avg_pool)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = by_rank(_adaptive_max_pool)
 
 
 def _target(name: str, sizes: Shape, output_size: Target) -> Shape:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradflow.backend.shared import shared
 from gradflow.dtypes import DType
-from gradflow.ops.windows import Block, Windows, blocks, inside, padded
+from gradflow.ops.windows import Block, Windows, blocks, padded, unpadded
 from gradflow.shapes import Shape
 
 Array = Any
@@ -54,8 +54,7 @@ def input_grad(xp: Any, g: Array, weight: Array, windows: Windows, groups: int, 
 
     every = blocks(len(g), g.shape[2:], groups * matrices.shape[1], _room(xp))
     _each(xp, work, (list(blocks) for _, blocks in groupby(every, lambda block: block.samples)))
-    kept = result[inside(windows, sizes)]
-    return kept if kept.size == result.size else kept.copy()
+    return unpadded(result, windows, sizes)
 
 
 def weight_grad(xp: Any, x: Array, g: Array, windows: Windows, groups: int, dtype: DType) -> Array:

@@ -8,11 +8,11 @@ from typing import Any
 from gradflow.dispatch import apply
 from gradflow.errors import ShapeError
 from gradflow.op import Op, Spec
-from gradflow.ops.conv import batched, unbatched
 from gradflow.ops.create import asarray
 from gradflow.ops.precision import Array, float_dtype, precision, stored
+from gradflow.ops.ranks import batched, unbatched
 from gradflow.ops.shape import expand_dims, squeeze
-from gradflow.ops.windows import Sizes, Windows, check_counts, inside, padded, padding_of, sizes_of
+from gradflow.ops.windows import Sizes, Windows, check_counts, padded, padding_of, sizes_of, unpadded
 from gradflow.samples import Real, sample
 from gradflow.shapes import Shape
 from gradflow.tensor import Tensor, TensorLike
@@ -97,8 +97,7 @@ def _fold_forward(xp: Any, x: Array, *, windows: Windows, sizes: Shape, out: Arr
     for place, where in windows.offsets(counts):
         there = result[..., *where]
         there += columns[:, :, *place]
-    kept = result[inside(windows, sizes)]
-    return stored(kept if kept.size == result.size else kept.copy(), dtype, out)
+    return stored(unpadded(result, windows, sizes), dtype, out)
 
 
 def _unfold_spec(x: Spec, windows: Windows) -> Spec:

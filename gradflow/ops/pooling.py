@@ -13,7 +13,7 @@ from gradflow.ops.gather import scattered
 from gradflow.ops.precision import Array, float_dtype, precision, stored
 from gradflow.ops.ranges import arange
 from gradflow.ops.shape import ravel, reshape
-from gradflow.ops.windows import Windows, inside, padded
+from gradflow.ops.windows import Windows, padded, unpadded
 from gradflow.samples import Real, Sample, sample
 from gradflow.shapes import Shape
 from gradflow.tensor import Tensor
@@ -37,8 +37,7 @@ def _window_spread_forward(xp: Any, g: Array, *, windows: Windows, sizes: Shape,
     for _, where in windows.offsets(g.shape[-rank:]):
         there = result[..., *where]
         there += g
-    kept = result[inside(windows, sizes)]
-    return stored(kept if kept.size == result.size else kept.copy(), dtype, out)
+    return stored(unpadded(result, windows, sizes), dtype, out)
 
 
 def _pooled(x: Spec, windows: Windows, dtype: Any) -> Spec:

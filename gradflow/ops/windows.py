@@ -123,6 +123,12 @@ def inside(windows: Windows, sizes: Shape) -> tuple[Any, ...]:
     return (..., *(slice(low, low + size) for size, (low, _) in zip(sizes, windows.padding, strict=True)))
 
 
+def unpadded(x: Array, windows: Windows, sizes: Shape) -> Array:
+    """What of a padded ``x`` is not padding, without keeping the rest in memory."""
+    kept = x[inside(windows, sizes)]
+    return kept if kept.size == x.size else kept.copy()
+
+
 class Block(NamedTuple):
     """Some samples, and some of the windows along the first dimension."""
 

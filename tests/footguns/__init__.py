@@ -6,7 +6,8 @@ after each call: tensors, modules, optimizers, generators, numbers, containers o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 
 import gradflow as gf
 from gradflow.errors import CompileError
+from gradflow.nn.functional import cross_entropy
 from gradflow.ops.generator import Generator, defaults
 from gradflow.testing import tolerance
 
@@ -51,6 +53,92 @@ def raises(message: str, error: type[Exception] = CompileError) -> Callable[[Run
         return run
 
     return add
+
+
+def each(
+    of: Mapping[str, Any], replays: int = 1, raises: str | None = None
+) -> Callable[[Callable[[Any, Any], Iterator[Any]]], Any]:
+    """Cases that differ in one thing: by their names, what the decorated function is given beside ``compile``."""
+
+    def add(run: Callable[[Any, Any], Iterator[Any]]) -> Any:
+        for name, thing in of.items():
+
+            @wraps(run)
+            def bound(compile: Any, thing: Any = thing) -> Iterator[Any]:
+                return run(compile, thing)
+
+            CASES.append(Case(name, bound, raises, replays=replays))
+        return run
+
+    return add
+
+
+def called(count: int = 5, shape: tuple[int, ...] = (3, 4)) -> Callable[[Callable[[], Any]], Run]:
+    """The case that calls a step with numbers: ``make`` returns the step, and what there is to see beside its result.
+
+    That is nothing, or a function without parameters.
+    """
+
+    def around(make: Callable[[], Any]) -> Run:
+        @wraps(make)
+        def run(compile: Any) -> Iterator[Any]:
+            made = make()
+            step, seen = made if isinstance(made, tuple) else (made, lambda: None)
+            for out in calls(compile, step, count, shape):
+                yield out, seen()
+
+        return run
+
+    return around
+
+
+def changed(make: Callable[[], tuple[Callable[..., Any], Callable[[], Any]]]) -> Run:
+    """The case that calls a step, changes something, and calls it again: ``make`` returns the step and the change."""
+
+    @wraps(make)
+    def run(compile: Any) -> Iterator[Any]:
+        function, change = make()
+        step = compile(function)
+        for _ in range(2):
+            for i in range(4):
+                yield step(numbers(3, seed=i))
+            change()
+
+    return run
+
+
+def calls(
+    compile: Any, function: Any, count: int = 5, shape: tuple[int, ...] = (3, 4), dtype: Any = np.float32
+) -> Iterator[Any]:
+    """What ``count`` calls of a step give, with numbers that are others each time."""
+    step = compile(function)
+    for i in range(count):
+        yield step(numbers(*shape, seed=i, dtype=dtype))
+
+
+def trained(compile: Any, model: Any, optimizer: Any, **options: Any) -> Any:
+    """The compiled step of training a classifier."""
+
+    @compile(**options)
+    def step(x: gf.Tensor, y: gf.Tensor) -> gf.Tensor:
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def training(
+    compile: Any, model: Any, optimizer: Any = None, between: Callable[..., Any] = lambda i, *both: None, count: int = 8
+) -> Iterator[Any]:
+    """Steps of training, with something done ``between`` them."""
+    optimizer = optimizer or gf.optim.SGD(model.parameters(), lr=0.1)
+    step = trained(compile, model, optimizer)
+    for i, (x, y) in enumerate(batches(count)):
+        between(i, model, optimizer)
+        yield step(x, y).detach(), model, optimizer
 
 
 def _name(run: Run) -> str:
@@ -127,3 +215,8 @@ def batches(count: int, features: int = 4, classes: int = 3, size: int = 6) -> I
 def numbers(*shape: int, seed: int = 0, dtype: Any = np.float32, requires_grad: bool = False) -> gf.Tensor:
     """Normally distributed numbers, the same for the same seed."""
     return gf.tensor(np.random.default_rng(seed).standard_normal(shape).astype(dtype), requires_grad=requires_grad)
+
+
+def normalizing(**options: Any) -> gf.nn.Sequential:
+    """Linear layers with batch norm between them."""
+    return gf.nn.Sequential(gf.nn.Linear(4, 5), gf.nn.BatchNorm1d(5, **options), gf.nn.ReLU(), gf.nn.Linear(5, 3))

@@ -5,19 +5,28 @@ from __future__ import annotations
 import functools
 
 import gradflow as gf
-from footguns import equal, numbers
+from footguns import called, changed, equal, numbers
 
 
-def _twice(compile, function, change, calls=4):
-    step = compile(function)
-    for _ in range(2):
-        for i in range(calls):
-            yield step(numbers(3, seed=i))
-        change()
+class Scale:
+    """Something that can be called, with a method that calls another."""
+
+    def __init__(self):
+        self.factor = 2.0
+
+    def __call__(self, x):
+        return x * self.factor
+
+    def step(self, x):
+        return self.scaled(x)
+
+    def scaled(self, x):
+        return x * self.factor
 
 
 @equal(replays=2)
-def a_function_called_by_the_step_with_a_closure_that_changes(compile):
+@changed
+def a_function_called_by_the_step_with_a_closure_that_changes():
     factor = 2.0
 
     def change():
@@ -27,165 +36,117 @@ def a_function_called_by_the_step_with_a_closure_that_changes(compile):
     def inner(x):
         return x * factor
 
-    yield from _twice(compile, lambda x: inner(x) + 1, change)
+    return lambda x: inner(x) + 1, change
 
 
 @equal(replays=2)
-def a_function_that_is_replaced(compile):
+@changed
+def a_function_that_is_replaced():
     function = gf.exp
 
     def change():
         nonlocal function
         function = gf.tanh
 
-    yield from _twice(compile, lambda x: function(x), change)  # noqa: PLW0108 - it is looked up in each call
+    return lambda x: function(x), change  # noqa: PLW0108 - it is looked up in each call
 
 
 @equal(replays=2)
-def a_callable_object_whose_attribute_changes(compile):
-    class Scale:
-        def __init__(self):
-            self.factor = 2.0
-
-        def __call__(self, x):
-            return x * self.factor
-
+@changed
+def a_callable_object_whose_attribute_changes():
     scale = Scale()
-
-    def change():
-        scale.factor = 7.0
-
-    yield from _twice(compile, scale, change)
+    return scale, lambda: setattr(scale, "factor", 7.0)
 
 
 @equal(replays=2)
-def a_callable_object_in_a_closure_whose_attribute_changes(compile):
-    class Scale:
-        def __init__(self):
-            self.factor = 2.0
-
-        def __call__(self, x):
-            return x * self.factor
-
+@changed
+def a_callable_object_in_a_closure_whose_attribute_changes():
     scale = Scale()
-
-    def change():
-        scale.factor = 7.0
-
-    yield from _twice(compile, lambda x: scale(x), change)  # noqa: PLW0108 - it is looked up in each call
+    return lambda x: scale(x), lambda: setattr(scale, "factor", 7.0)  # noqa: PLW0108 - it is looked up in each call
 
 
 @equal(replays=2)
-def a_method_whose_attribute_changes(compile):
-    class Trainer:
-        def __init__(self):
-            self.factor = 2.0
-
-        def step(self, x):
-            return self.helped(x)
-
-        def helped(self, x):
-            return x * self.factor
-
-    trainer = Trainer()
-
-    def change():
-        trainer.factor = 7.0
-
-    yield from _twice(compile, trainer.step, change)
+@changed
+def a_method_whose_attribute_changes():
+    scale = Scale()
+    return scale.step, lambda: setattr(scale, "factor", 7.0)
 
 
 @equal(replays=2)
-def a_partial_with_a_list_that_changes(compile):
+@changed
+def a_partial_with_a_list_that_changes():
     factors = [2.0]
-
-    def change():
-        factors[0] = 7.0
-
-    yield from _twice(compile, functools.partial(lambda factors, x: x * factors[0], factors), change)
+    return functools.partial(lambda factors, x: x * factors[0], factors), lambda: factors.__setitem__(0, 7.0)
 
 
 @equal(replays=2)
-def a_default_that_changes(compile):
+@changed
+def a_default_that_changes():
     def step(x, factors=[2.0]):  # noqa: B006
         return x * factors[0]
 
-    def change():
-        step.__defaults__[0][0] = 7.0
-
-    yield from _twice(compile, step, change)
+    return step, lambda: step.__defaults__[0].__setitem__(0, 7.0)
 
 
 @equal(replays=2)
-def a_keyword_default_that_changes(compile):
+@changed
+def a_keyword_default_that_changes():
     def step(x, *, factors=[2.0]):  # noqa: B006
         return x * factors[0]
 
-    def change():
-        step.__kwdefaults__["factors"][0] = 7.0
-
-    yield from _twice(compile, step, change)
+    return step, lambda: step.__kwdefaults__["factors"].__setitem__(0, 7.0)
 
 
 @equal(replays=2)
-def a_captured_tensor_that_is_replaced(compile):
+@changed
+def a_captured_tensor_that_is_replaced():
     w = numbers(3)
 
     def change():
         nonlocal w
         w = numbers(3, seed=9)
 
-    yield from _twice(compile, lambda x: x * w, change)
+    return lambda x: x * w, change
 
 
 @equal(replays=2)
-def a_captured_tensor_whose_data_is_replaced(compile):
+@changed
+def a_captured_tensor_whose_data_is_replaced():
     w = numbers(3)
-
-    def change():
-        w.data = numbers(3, seed=9).data
-
-    yield from _twice(compile, lambda x: x * w, change)
+    return lambda x: x * w, lambda: setattr(w, "data", numbers(3, seed=9).data)
 
 
 @equal(replays=2)
-def a_captured_tensor_that_is_written(compile):
+@changed
+def a_captured_tensor_that_is_written():
     w = numbers(3)
-    yield from _twice(compile, lambda x: x * w, lambda: w.copy_(numbers(3, seed=9)))
+    return lambda x: x * w, lambda: w.copy_(numbers(3, seed=9))
 
 
 @equal(replays=2)
-def a_captured_array_that_is_written(compile):
+@changed
+def a_captured_array_that_is_written():
     w = numbers(3).data
-
-    def change():
-        w[...] = 7
-
-    yield from _twice(compile, lambda x: x * gf.tensor(w), change)
+    return lambda x: x * gf.tensor(w), lambda: w.fill(7)
 
 
 @equal(replays=2)
-def a_captured_array_that_is_converted_and_written(compile):
+@changed
+def a_captured_array_that_is_converted_and_written():
     w = numbers(3, dtype="float64").data
-
-    def change():
-        w[...] = 7
-
-    yield from _twice(compile, lambda x: x * gf.tensor(w, dtype="float32"), change)
+    return lambda x: x * gf.tensor(w, dtype="float32"), lambda: w.fill(7)
 
 
 @equal(replays=2)
-def captured_tensors_in_a_dict_that_are_replaced(compile):
+@changed
+def captured_tensors_in_a_dict_that_are_replaced():
     held = {"w": numbers(3), "b": [numbers(3, seed=1)]}
-
-    def change():
-        held["b"][0] = numbers(3, seed=9)
-
-    yield from _twice(compile, lambda x: x * held["w"] + held["b"][0], change)
+    return lambda x: x * held["w"] + held["b"][0], lambda: held["b"].__setitem__(0, numbers(3, seed=9))
 
 
 @equal(replays=2)
-def a_flag_of_a_deep_structure_that_changes(compile):
+@changed
+def a_flag_of_a_deep_structure_that_changes():
     class Node:
         def __init__(self, depth):
             self.child = Node(depth - 1) if depth else None
@@ -202,26 +163,33 @@ def a_flag_of_a_deep_structure_that_changes(compile):
             node = node.child
         node.factor = 7.0
 
-    yield from _twice(compile, lambda x: x * root.value(), change)
+    return lambda x: x * root.value(), change
 
 
 @equal(replays=2)
-def a_long_list_an_element_of_which_changes(compile):
+@changed
+def a_long_list_an_element_of_which_changes():
     factors = [1.0] * 100
+    return lambda x: x * sum(factors), lambda: factors.__setitem__(50, 7.0)
 
-    def change():
-        factors[50] = 7.0
 
-    yield from _twice(compile, lambda x: x * sum(factors), change)
+def _keeping_the_default_dtype(run):
+    @functools.wraps(run)
+    def restoring(compile):
+        before = gf.get_default_dtype()
+        try:
+            yield from run(compile)
+        finally:
+            gf.set_default_dtype(before)
+
+    return restoring
 
 
 @equal(replays=2)
-def a_setting_that_changes(compile):
-    before = gf.get_default_dtype()
-    try:
-        yield from _twice(compile, lambda x: x * gf.ones(3), lambda: gf.set_default_dtype("float64"))
-    finally:
-        gf.set_default_dtype(before)
+@_keeping_the_default_dtype
+@changed
+def a_setting_that_changes():
+    return lambda x: x * gf.ones(3), lambda: gf.set_default_dtype("float64")
 
 
 @equal(replays=2)
@@ -235,11 +203,10 @@ def no_grad_around_some_calls(compile):
 
 
 @equal(replays=2)
-def a_print_inside(compile):
-    @compile
+@called(4, (3,))
+def a_print_inside():
     def step(x):
         "nothing is read"
         return x * 2
 
-    for i in range(4):
-        yield step(numbers(3, seed=i))
+    return step

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 import gradflow as gf
-from footguns import batches, equal, numbers
-from gradflow.nn.functional import cross_entropy
+from footguns import batches, calls, equal, numbers, trained
 from gradflow.ops.generator import Generator
-
-
-def _calls(compile, function, count=5, shape=(3, 4), dtype=np.float32):
-    step = compile(function)
-    for i in range(count):
-        yield step(numbers(*shape, seed=i, dtype=dtype))
 
 
 @equal(replays=3)
@@ -27,19 +18,19 @@ def random_numbers_of_all_kinds(compile):
             gf.random.dropout(x, 0.5),
         )
 
-    yield from _calls(compile, step)
+    yield from calls(compile, step)
 
 
 @equal(replays=3)
 def a_generator_of_ones_own(compile):
     generator = Generator(3)
-    for out in _calls(compile, lambda x: gf.random.normal((3, 4), generator=generator) * x):
+    for out in calls(compile, lambda x: gf.random.normal((3, 4), generator=generator) * x):
         yield out, generator
 
 
 @equal(replays=3)
 def a_generator_made_inside(compile):
-    yield from _calls(compile, lambda x: gf.random.normal((3, 4), generator=Generator(3)) * x)
+    yield from calls(compile, lambda x: gf.random.normal((3, 4), generator=Generator(3)) * x)
 
 
 @equal(replays=3)
@@ -62,14 +53,7 @@ def eager_draws_between_calls(compile):
 def dropout_and_its_gradient(compile):
     model = gf.nn.Sequential(gf.nn.Linear(4, 8), gf.nn.Dropout(0.3), gf.nn.Linear(8, 3))
     optimizer = gf.optim.SGD(model.parameters(), lr=0.1)
-
-    @compile
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+    step = trained(compile, model, optimizer)
 
     for x, y in batches(6):
         yield step(x, y).detach(), model, optimizer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gradflow as gf
-from footguns import batches, equal, net, numbers
+from footguns import batches, equal, net, numbers, trained
 from gradflow.dispatch import perform
 from gradflow.errors import GradflowError
 from gradflow.nn.functional import cross_entropy
@@ -12,14 +12,7 @@ from gradflow.nn.functional import cross_entropy
 def _failing(compile, wrong, calls=9, at=(5, 7)):
     model = gf.nn.Sequential(gf.nn.Linear(4, 5), gf.nn.BatchNorm1d(5), gf.nn.ReLU(), gf.nn.Linear(5, 3))
     optimizer = gf.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-
-    @compile
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+    step = trained(compile, model, optimizer)
 
     for i, (x, y) in enumerate(batches(calls)):
         given = wrong(x, y) if i in at else (x, y)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gradflow as gf
-from footguns import batches, equal, net, numbers, raises
+from footguns import batches, each, equal, net, numbers, raises, trained
 from gradflow.nn.functional import cross_entropy
 
 
@@ -17,8 +17,8 @@ def _adding(compile, before, after, between=lambda i, model, optimizer: None, ca
 
     @compile
     def step(x, y):
-        if before:
-            optimizer.zero_grad()
+        if before is not False:
+            optimizer.zero_grad(**before)
         loss = cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
@@ -31,19 +31,18 @@ def _adding(compile, before, after, between=lambda i, model, optimizer: None, ca
         yield step(x, y).detach(), model, optimizer
 
 
-@equal(replays=4)
-def gradients_never_dropped(compile):
-    yield from _adding(compile, before=False, after=False)
+each(
+    {"gradients never dropped": (False, False), "gradients dropped at the end": (False, True),
+     "gradients dropped twice": ({}, True)},
+    replays=4,
+)(lambda compile, case: _adding(compile, *case))  # fmt: skip
 
 
-@equal(replays=4)
-def gradients_dropped_at_the_end(compile):
-    yield from _adding(compile, before=False, after=True)
-
-
-@equal(replays=4)
-def gradients_dropped_twice(compile):
-    yield from _adding(compile, before=True, after=True)
+OUTSIDE = {
+    "gradients dropped outside before each call": lambda i, model, optimizer: optimizer.zero_grad(),
+    "gradients set to zero outside": lambda i, model, optimizer: optimizer.zero_grad(set_to_none=False),
+}
+each(OUTSIDE, replays=4)(lambda compile, between: _adding(compile, False, False, between))
 
 
 @equal(replays=2)
@@ -56,29 +55,8 @@ def gradients_dropped_outside_every_second_call(compile):
 
 
 @equal(replays=4)
-def gradients_dropped_outside_before_each_call(compile):
-    yield from _adding(compile, False, False, lambda i, model, optimizer: optimizer.zero_grad())
-
-
-@equal(replays=4)
-def gradients_set_to_zero_outside(compile):
-    yield from _adding(compile, False, False, lambda i, model, optimizer: optimizer.zero_grad(set_to_none=False))
-
-
-@equal(replays=4)
 def gradients_set_to_zero_inside(compile):
-    model, optimizer = _made()
-
-    @compile
-    def step(x, y):
-        optimizer.zero_grad(set_to_none=False)
-        loss = cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    for x, y in batches(8):
-        yield step(x, y).detach(), model, optimizer
+    yield from _adding(compile, {"set_to_none": False}, False)
 
 
 @equal(replays=3)
@@ -123,14 +101,7 @@ def forward_and_update_compiled_apart(compile):
 def gradients_held_by_the_user(compile):
     model, optimizer = _made()
     held = []
-
-    @compile
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+    step = trained(compile, model, optimizer)
 
     for x, y in batches(7):
         step(x, y)
@@ -157,14 +128,7 @@ def gradients_of_plain_leaves_held_by_the_user(compile):
 @equal(replays=3)
 def gradients_written_by_the_user(compile):
     model, optimizer = _made()
-
-    @compile
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+    step = trained(compile, model, optimizer)
 
     for x, y in batches(7):
         step(x, y)
@@ -173,30 +137,24 @@ def gradients_written_by_the_user(compile):
             p.grad.copy_(float("nan"))
 
 
-@equal(replays=3)
-def gradients_set_to_none_by_the_user(compile):
-    def between(i, model, optimizer):
-        next(model.parameters()).grad = None
-
-    yield from _adding(compile, True, False, between)
+def _set_to_none(i, model, optimizer):
+    next(model.parameters()).grad = None
 
 
-@equal(replays=3)
-def gradients_replaced_by_the_user_and_dropped(compile):
-    def between(i, model, optimizer):
-        for p in model.parameters():
-            p.grad = gf.ones_like(p)
+def _replaced(i, model, optimizer):
+    for p in model.parameters():
+        p.grad = gf.full(p.shape, float(i))
 
-    yield from _adding(compile, True, False, between)
+
+each(
+    {"gradients set to none by the user": _set_to_none, "gradients replaced by the user and dropped": _replaced},
+    replays=3,
+)(lambda compile, between: _adding(compile, {}, False, between))
 
 
 @raises("reads the gradient")
 def gradients_replaced_by_the_user_and_used(compile):
-    def between(i, model, optimizer):
-        for p in model.parameters():
-            p.grad = gf.full(p.shape, float(i))
-
-    yield from _adding(compile, False, False, between)
+    yield from _adding(compile, False, False, _replaced)
 
 
 @raises("reads the gradient")

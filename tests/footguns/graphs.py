@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gradflow as gf
-from footguns import batches, equal, net, numbers, raises
+from footguns import batches, each, equal, net, numbers, raises
 from gradflow.nn.functional import cross_entropy
 
 
@@ -12,81 +12,56 @@ def _made(lr=0.1):
     return model, gf.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
 
 
-def _differentiated(compile, after, calls=6, **options):
+def _differentiated(compile, after):
     w = numbers(4, requires_grad=True)
 
-    @compile(**options)
+    @compile
     def function(x):
         return gf.tanh(w * x) * gf.tensor([1.0, 2.0, 3.0, 4.0]), (w * w).sum()
 
-    for i in range(calls):
+    for i in range(6):
         w.grad = None
         x = numbers(3, 4, seed=i, requires_grad=True)
         yield after(*function(x), function), w, x
 
 
-@equal(replays=3)
-def a_result_differentiated(compile):
-    yield from _differentiated(compile, lambda y, z, _: (y.sum().backward(), y.detach()))
+def _after_other_calls(y, z, function):
+    for i in range(3):
+        function(numbers(3, 4, seed=20 + i, requires_grad=True))
+    (y.sum() + z).backward()
+    return y.detach()
 
 
-@equal(replays=3)
-def both_results_differentiated_together(compile):
-    yield from _differentiated(compile, lambda y, z, _: ((y * z).sum().backward(), y.detach()))
-
-
-@equal(replays=3)
-def both_results_differentiated_one_by_one(compile):
-    yield from _differentiated(compile, lambda y, z, _: (y.sum().backward(retain_graph=True), z.backward()))
-
-
-@equal(replays=3)
-def both_results_differentiated_in_the_other_order(compile):
-    yield from _differentiated(compile, lambda y, z, _: (z.backward(), (y * y.detach()).sum().backward()))
-
-
-@equal(replays=3)
-def a_result_used_twice(compile):
-    yield from _differentiated(compile, lambda y, z, _: (y * y + y.sum() * z).sum().backward())
-
-
-@equal(replays=3)
-def a_result_given_a_gradient(compile):
-    yield from _differentiated(compile, lambda y, z, _: y.backward(numbers(4, 3, seed=5).T))
-
-
-@equal(replays=3)
-def a_result_differentiated_after_other_calls(compile):
-    def after(y, z, function):
-        for i in range(3):
-            function(numbers(3, 4, seed=20 + i, requires_grad=True))
-        (y.sum() + z).backward()
-        return y.detach()
-
-    yield from _differentiated(compile, after, calls=4)
-
-
-@equal(replays=3)
-def a_result_swept_twice_with_its_graph_kept(compile):
-    yield from _differentiated(compile, lambda y, z, _: (y.sum().backward(retain_graph=True), y.sum().backward()))
-
-
-@equal(replays=3)
-def a_result_swept_twice_without(compile):
-    def after(y, z, _):
+def _twice_without(y, z, _):
+    z.backward()
+    try:
         z.backward()
-        try:
-            z.backward()
-        except gf.errors.GradientError:
-            return "refused"
-        return "done"
-
-    yield from _differentiated(compile, after)
+    except gf.errors.GradientError:
+        return "refused"
+    return "done"
 
 
-@equal(replays=3)
-def results_never_differentiated(compile):
-    yield from _differentiated(compile, lambda y, z, _: y.detach())
+each(
+    {
+        "a result differentiated": lambda y, z, _: (y.sum().backward(), y.detach()),
+        "both results differentiated together": lambda y, z, _: ((y * z).sum().backward(), y.detach()),
+        "both results differentiated one by one": lambda y, z, _: (y.sum().backward(retain_graph=True), z.backward()),
+        "both results differentiated in the other order": lambda y, z, _: (
+            z.backward(),
+            (y * y.detach()).sum().backward(),
+        ),
+        "a result used twice": lambda y, z, _: (y * y + y.sum() * z).sum().backward(),
+        "a result given a gradient": lambda y, z, _: y.backward(numbers(4, 3, seed=5).T),
+        "a result differentiated after other calls": _after_other_calls,
+        "a result swept twice with its graph kept": lambda y, z, _: (
+            y.sum().backward(retain_graph=True),
+            y.sum().backward(),
+        ),
+        "a result swept twice without": _twice_without,
+        "results never differentiated": lambda y, z, _: y.detach(),
+    },
+    replays=3,
+)(_differentiated)
 
 
 @equal(replays=3)
@@ -108,30 +83,16 @@ def results_differentiated_from_the_last_to_the_first(compile):
         yield y.detach(), w
 
 
-@equal(replays=2)
-def a_parameter_written_between_forward_and_backward(compile):
-    w = numbers(4, requires_grad=True)
-    function = compile(lambda x: (gf.tanh(w * x) ** 2).sum())
-    for i in range(5):
-        y = function(numbers(3, 4, seed=i))
-        with gf.no_grad():
-            w.multiply_(0.9)
-        try:
-            y.backward()
-        except gf.errors.GradientError:
-            yield "refused", w
-        else:
-            yield "done", w
-
-
-@equal(replays=3)
-def an_argument_written_between_forward_and_backward(compile):
+@each({"a parameter written between forward and backward": lambda w, x: w.multiply_(0.9)}, replays=2)
+@each({"an argument written between forward and backward": lambda w, x: x.multiply_(2)}, replays=3)
+def written_between_forward_and_backward(compile, write):
     w = numbers(4, requires_grad=True)
     function = compile(lambda x: (gf.tanh(w * x) ** 2).sum())
     for i in range(5):
         x = numbers(3, 4, seed=i)
         y = function(x)
-        x.multiply_(2)
+        with gf.no_grad():
+            write(w, x)
         try:
             y.backward()
         except gf.errors.GradientError:
@@ -140,39 +101,37 @@ def an_argument_written_between_forward_and_backward(compile):
             yield "done", w
 
 
-@equal(replays=3)
-def a_compiled_model_trained_outside(compile):
-    model, optimizer = _made()
+def _twice_before_backward(compile, model):
     forward = compile(model)
-    for x, y in batches(7):
-        optimizer.zero_grad()
-        loss = cross_entropy(forward(x), y)
-        loss.backward()
-        optimizer.step()
-        yield loss.detach(), model, optimizer
+    return lambda x, y: (
+        cross_entropy(forward(x), y) + (forward(x * 2) ** 2).mean() + (forward(forward(x)[:, [0, 1, 2, 0]])).mean()
+    )
 
 
-@equal(replays=3)
-def compiled_layers_that_follow_each_other(compile):
-    model, optimizer = _made()
+def _following_each_other(compile, model):
     first, second = compile(model[0]), compile(lambda h: model[2](gf.tanh(h)))
-    for x, y in batches(7):
-        optimizer.zero_grad()
-        loss = cross_entropy(second(first(x)), y)
-        loss.backward()
-        optimizer.step()
-        yield loss.detach(), model, optimizer
+    return lambda x, y: cross_entropy(second(first(x)), y)
 
 
-@equal(replays=3)
-def a_compiled_function_called_twice_before_backward(compile):
-    model, optimizer = _made()
+def _outside(compile, model):
     forward = compile(model)
+    return lambda x, y: cross_entropy(forward(x), y)
+
+
+@each(
+    {
+        "a compiled model trained outside": _outside,
+        "compiled layers that follow each other": _following_each_other,
+        "a compiled function called twice before backward": _twice_before_backward,
+    },
+    replays=3,
+)
+def trained_outside(compile, make):
+    model, optimizer = _made()
+    loss_of = make(compile, model)
     for x, y in batches(7):
         optimizer.zero_grad()
-        loss = (
-            cross_entropy(forward(x), y) + (forward(x * 2) ** 2).mean() + (forward(forward(x)[:, [0, 1, 2, 0]])).mean()
-        )
+        loss = loss_of(x, y)
         loss.backward()
         optimizer.step()
         yield loss.detach(), model, optimizer

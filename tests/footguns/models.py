@@ -5,60 +5,41 @@ from __future__ import annotations
 import copy
 
 import gradflow as gf
-from footguns import batches, equal, net, numbers
+from footguns import batches, each, equal, net, normalizing, numbers, trained, training
 from gradflow.nn.functional import cross_entropy
 
 
-def _training(compile, model, between=lambda i, model, optimizer: None, calls=8, make=gf.optim.SGD):
-    optimizer = make(model.parameters(), lr=0.1)
+class Tied(gf.nn.Module):
+    """An embedding, and a linear layer with the same weights."""
 
-    @compile
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+    def __init__(self):
+        super().__init__()
+        self.embedding = gf.nn.Embedding(3, 4)
+        self.out = gf.nn.Linear(4, 3, bias=False)
+        self.out.weight = self.embedding.weight
 
-    for i, (x, y) in enumerate(batches(calls)):
-        between(i, model, optimizer)
-        yield step(x, y).detach(), model, optimizer
+    def forward(self, x):
+        return self.out(gf.tanh(self.embedding(x)))
 
 
-def _normalizing(**options):
-    return gf.nn.Sequential(gf.nn.Linear(4, 5), gf.nn.BatchNorm1d(5, **options), gf.nn.ReLU(), gf.nn.Linear(5, 3))
-
-
-@equal(replays=3)
-def weights_that_are_shared(compile):
-    class Tied(gf.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.embedding = gf.nn.Embedding(3, 4)
-            self.out = gf.nn.Linear(4, 3, bias=False)
-            self.out.weight = self.embedding.weight
-
-        def forward(self, x):
-            return self.out(gf.tanh(self.embedding(x)))
-
-    model = Tied()
+@each(
+    {
+        "weights that are shared": Tied,
+        "an embedding trained": lambda: gf.nn.Sequential(gf.nn.Embedding(3, 4), gf.nn.Linear(4, 3)),
+    },
+    replays=3,
+)
+def of_labels(compile, make):
+    model = make()
     optimizer = gf.optim.Adam(model.parameters(), lr=0.1)
-
-    @compile
-    def step(y):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(y), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = trained(compile, model, optimizer)
     for _, y in batches(7):
-        yield step(y).detach(), model, optimizer
+        yield step(y, y).detach(), model, optimizer
 
 
 @equal(replays=5)
 def two_compiled_functions_on_one_model(compile):
-    model = _normalizing()
+    model = normalizing()
     optimizer = gf.optim.SGD(model.parameters(), lr=0.1)
 
     @compile
@@ -84,7 +65,7 @@ def two_compiled_functions_on_one_model(compile):
 
 @equal(replays=3)
 def eager_and_compiled_steps_interleaved(compile):
-    model = _normalizing()
+    model = normalizing()
     optimizer = gf.optim.SGD(model.parameters(), lr=0.1)
 
     def step(x, y):
@@ -101,14 +82,14 @@ def eager_and_compiled_steps_interleaved(compile):
 
 @equal(replays=3)
 def eager_evaluation_between_compiled_steps(compile):
-    model = _normalizing()
+    model = normalizing()
 
     def between(i, model, _):
         model.eval()
         model(numbers(2, 4, seed=i))
         model.train()
 
-    yield from _training(compile, model, between)
+    yield from training(compile, model, between=between)
 
 
 @equal(replays=3)
@@ -118,7 +99,7 @@ def a_copy_of_a_model_made_between_calls(compile):
     def between(i, model, _):
         copies.append(copy.deepcopy(model))
 
-    for seen in _training(compile, net(4, 3), between):
+    for seen in training(compile, net(4, 3), between=between):
         yield seen, copies
 
 
@@ -136,20 +117,3 @@ def a_module_compiled(compile):
     for x, _ in batches(6):
         with gf.no_grad():
             yield model(x)
-
-
-@equal(replays=3)
-def an_embedding_trained(compile):
-    model = gf.nn.Sequential(gf.nn.Embedding(3, 4), gf.nn.Linear(4, 3))
-    optimizer = gf.optim.Adam(model.parameters(), lr=0.1)
-
-    @compile
-    def step(y):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(y), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    for _, y in batches(7):
-        yield step(y).detach(), model, optimizer

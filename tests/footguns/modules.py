@@ -3,124 +3,129 @@
 from __future__ import annotations
 
 import gradflow as gf
-from footguns import batches, equal, net, numbers
-from gradflow.nn.functional import cross_entropy
+from footguns import batches, each, equal, net, normalizing, numbers, training
 
 
-def _training(compile, model, between=lambda i, model, optimizer: None, calls=8, make=gf.optim.SGD):
-    optimizer = make(model.parameters(), lr=0.1)
-
-    @compile
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    for i, (x, y) in enumerate(batches(calls)):
-        between(i, model, optimizer)
-        yield step(x, y).detach(), model, optimizer
+@each(
+    {
+        "running statistics": normalizing,
+        "running statistics averaged over all": lambda: normalizing(momentum=None),
+        "batch norm without statistics": lambda: normalizing(track_running_stats=False, affine=False),
+        "layer norm": lambda: gf.nn.Sequential(gf.nn.Linear(4, 5), gf.nn.LayerNorm(5), gf.nn.Linear(5, 3)),
+    },
+    replays=5,
+)
+def normalized(compile, make):
+    yield from training(compile, make())
 
 
-def _normalizing(**options):
-    return gf.nn.Sequential(gf.nn.Linear(4, 5), gf.nn.BatchNorm1d(5, **options), gf.nn.ReLU(), gf.nn.Linear(5, 3))
+def _dropping():
+    return gf.nn.Sequential(gf.nn.Linear(4, 5), gf.nn.Dropout(0.5), gf.nn.Linear(5, 3))
 
 
-@equal(replays=5)
-def running_statistics(compile):
-    yield from _training(compile, _normalizing())
-
-
-@equal(replays=5)
-def running_statistics_averaged_over_all(compile):
-    yield from _training(compile, _normalizing(momentum=None))
-
-
-@equal(replays=5)
-def batch_norm_without_statistics(compile):
-    yield from _training(compile, _normalizing(track_running_stats=False, affine=False))
-
-
-@equal(replays=4)
-def batch_norm_in_train_and_eval(compile):
-    yield from _training(compile, _normalizing(), lambda i, model, _: model.train(i % 4 < 2), calls=14)
-
-
-@equal(replays=5)
-def layer_norm(compile):
-    yield from _training(compile, gf.nn.Sequential(gf.nn.Linear(4, 5), gf.nn.LayerNorm(5), gf.nn.Linear(5, 3)))
-
-
-@equal(replays=4)
-def dropout_in_train_and_eval(compile):
-    model = gf.nn.Sequential(gf.nn.Linear(4, 5), gf.nn.Dropout(0.5), gf.nn.Linear(5, 3))
-    yield from _training(compile, model, lambda i, model, _: model.train(i % 4 < 2), calls=14)
+@each({"batch norm in train and eval": normalizing, "dropout in train and eval": _dropping}, replays=4)
+def in_train_and_eval(compile, make):
+    yield from training(compile, make(), between=lambda i, model, _: model.train(i % 4 < 2), count=14)
 
 
 @equal(replays=3)
 def a_rate_of_dropout_that_changes(compile):
-    model = gf.nn.Sequential(gf.nn.Linear(4, 5), gf.nn.Dropout(0.5), gf.nn.Linear(5, 3))
-
     def between(i, model, _):
         if i == 4:
             model[1].p = 0.1
 
-    yield from _training(compile, model, between, calls=9)
+    yield from training(compile, _dropping(), between=between, count=9)
 
 
-@equal(replays=3)
-def layers_frozen_between_calls(compile):
-    def between(i, model, _):
-        model[0].requires_grad_(i < 4)
-
-    yield from _training(compile, net(4, 5, 3), between, calls=9)
-
-
-@equal(replays=3)
-def layers_frozen_and_thawed(compile):
-    def between(i, model, _):
-        model[0].requires_grad_(i % 6 < 3)
-
-    yield from _training(compile, net(4, 5, 3), between, calls=14)
+@each({"layers frozen between calls": (9, 9, 4), "layers frozen and thawed": (14, 6, 3)}, replays=3)
+def frozen(compile, case):
+    count, period, thawed = case
+    yield from training(
+        compile,
+        net(4, 5, 3),
+        between=lambda i, model, _: model[0].requires_grad_(i % period < thawed),
+        count=count,
+    )
 
 
-@equal(replays=3)
-def a_layer_replaced_between_calls(compile):
-    model = net(4, 5, 3)
+# ---- what changes between calls
+
+
+class Activated(gf.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = gf.nn.Linear(4, 3)
+        self.activation = gf.tanh
+
+    def forward(self, x):
+        return self.activation(self.inner(x))
+
+
+class Plain:
+    factor = 1.0
+
+
+class Scaled(gf.nn.Module):
+    """A module with a factor that is in a list, in a dict or in an object, and no other."""
+
+    def __init__(self, **held):
+        super().__init__()
+        for name, value in held.items():
+            setattr(self, name, value)
+
+
+class OfAList(Scaled):
+    def forward(self, x):
+        return x * self.factors[0]
+
+
+class OfADict(Scaled):
+    def forward(self, x):
+        return x * self.options["factor"]
+
+
+class OfAnObject(Scaled):
+    def forward(self, x):
+        return x * self.options.factor
+
+
+@each(
+    {
+        "a layer replaced between calls": (
+            lambda: net(4, 5, 3),
+            lambda model: model.__setitem__(2, gf.nn.Linear(5, 3)),
+        ),
+        "an activation replaced between calls": (
+            Activated,
+            lambda model: setattr(model, "activation", gf.exp),
+        ),
+        "a parameter replaced between calls": (
+            lambda: net(4, 3),
+            lambda model: setattr(model[0], "weight", gf.nn.Parameter(numbers(3, 4))),
+        ),
+        "a bias removed between calls": (lambda: net(4, 3), lambda model: setattr(model[0], "bias", None)),
+        "a number in a list of a module that changes": (
+            lambda: OfAList(factors=[1.0, 2.0]),
+            lambda model: model.factors.__setitem__(0, 7.0),
+        ),
+        "a dict of a module that changes": (
+            lambda: OfADict(options={"factor": 1.0}),
+            lambda model: model.options.update(factor=7.0),
+        ),
+        "a plain object of a module that changes": (
+            lambda: OfAnObject(options=Plain()),
+            lambda model: setattr(model.options, "factor", 7.0),
+        ),
+    },
+    replays=3,
+)
+def something_changes(compile, case):
+    make, change = case
+    model = make()
     step = compile(lambda x: model(x).detach())
     for i, (x, _) in enumerate(batches(8)):
         if i == 4:
-            model[2] = gf.nn.Linear(5, 3)
-        yield step(x)
-
-
-@equal(replays=3)
-def an_activation_replaced_between_calls(compile):
-    class Net(gf.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.inner = gf.nn.Linear(4, 3)
-            self.activation = gf.tanh
-
-        def forward(self, x):
-            return self.activation(self.inner(x))
-
-    model = Net()
-    step = compile(lambda x: model(x).detach())
-    for i, (x, _) in enumerate(batches(8)):
-        if i == 4:
-            model.activation = gf.exp
-        yield step(x)
-
-
-@equal(replays=3)
-def a_parameter_replaced_between_calls(compile):
-    model = net(4, 3)
-    step = compile(lambda x: model(x).detach())
-    for i, (x, _) in enumerate(batches(8)):
-        if i == 4:
-            model[0].weight = gf.nn.Parameter(numbers(3, 4))
+            change(model)
         yield step(x)
 
 
@@ -131,16 +136,6 @@ def a_model_converted_between_calls(compile):
     for i, (x, _) in enumerate(batches(8)):
         if i == 4:
             model.to("float64")
-        yield step(x)
-
-
-@equal(replays=3)
-def a_bias_removed_between_calls(compile):
-    model = net(4, 3)
-    step = compile(lambda x: model(x).detach())
-    for i, (x, _) in enumerate(batches(8)):
-        if i == 4:
-            model[0].bias = None
         yield step(x)
 
 
@@ -157,61 +152,4 @@ def a_list_of_layers_that_grows(compile):
     for i, (x, _) in enumerate(batches(8)):
         if i == 4:
             layers.append(gf.nn.Linear(4, 4))
-        yield step(x)
-
-
-@equal(replays=3)
-def a_number_in_a_list_of_a_module_that_changes(compile):
-    class Net(gf.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.factors = [1.0, 2.0]
-
-        def forward(self, x):
-            return x * self.factors[0]
-
-    model = Net()
-    step = compile(model)
-    for i, (x, _) in enumerate(batches(8)):
-        if i == 4:
-            model.factors[0] = 7.0
-        yield step(x)
-
-
-@equal(replays=3)
-def a_dict_of_a_module_that_changes(compile):
-    class Net(gf.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.options = {"factor": 1.0}
-
-        def forward(self, x):
-            return x * self.options["factor"]
-
-    model = Net()
-    step = compile(model)
-    for i, (x, _) in enumerate(batches(8)):
-        if i == 4:
-            model.options["factor"] = 7.0
-        yield step(x)
-
-
-@equal(replays=3)
-def a_plain_object_of_a_module_that_changes(compile):
-    class Options:
-        factor = 1.0
-
-    class Net(gf.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.options = Options()
-
-        def forward(self, x):
-            return x * self.options.factor
-
-    model = Net()
-    step = compile(model)
-    for i, (x, _) in enumerate(batches(8)):
-        if i == 4:
-            model.options.factor = 7.0
         yield step(x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import gradflow as gf
-from footguns import batches, equal, net, numbers
+from footguns import batches, equal, net, numbers, trained
 from gradflow.nn.functional import cross_entropy
 
 
@@ -42,14 +42,7 @@ def an_attribute_seen_by_a_compiled_function_inside(compile):
 def a_compiled_step_under_a_profiler(compile):
     model = net(4, 3)
     optimizer = gf.optim.SGD(model.parameters(), lr=0.1)
-
-    @compile
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+    step = trained(compile, model, optimizer)
 
     for i, (x, y) in enumerate(batches(9)):
         if i % 3 == 2:

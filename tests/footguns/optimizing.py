@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gradflow as gf
-from footguns import CASES, Case, batches, equal, net, numbers, raises
+from footguns import batches, each, equal, net, numbers, raises, training
 from gradflow.dispatch import perform
 from gradflow.nn.functional import cross_entropy
 
@@ -29,30 +29,13 @@ OPTIMIZERS = {
 }
 
 
-def training(compile, make, between=lambda i, model, optimizer: None, calls=7, model=None, around=None):
-    """Steps of training a small model, with something done ``between`` them."""
-    model = model or net(4, 5, 3)
-    optimizer = make(model.parameters())
-
-    @compile
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    for i, (x, y) in enumerate(batches(calls)):
-        between(i, model, optimizer)
-        yield step(x, y).detach(), model, optimizer
+def _training(compile, make, between=lambda i, *both: None, count=7):
+    """Steps of training a small model."""
+    model = net(4, 5, 3)
+    yield from training(compile, model, make(model.parameters()), between, count)
 
 
-def _all(name, make):
-    CASES.append(Case(f"training by {name}", lambda compile: training(compile, make), replays=5))
-
-
-for _name, _make in OPTIMIZERS.items():
-    _all(_name, _make)
+each({f"training by {name}": make for name, make in OPTIMIZERS.items()}, replays=5)(_training)
 
 SGD = OPTIMIZERS["SGD with momentum"]
 ADAM = OPTIMIZERS["Adam"]
@@ -63,7 +46,7 @@ def a_rate_changed_between_calls(compile):
     def between(i, model, optimizer):
         optimizer.param_groups[0]["lr"] = 0.1 / (i + 1)
 
-    yield from training(compile, ADAM, between)
+    yield from _training(compile, ADAM, between)
 
 
 @equal(replays=4)
@@ -72,7 +55,7 @@ def a_decay_changed_between_calls(compile):
         if i == 4:
             optimizer.param_groups[0]["weight_decay"] = 0.5
 
-    yield from training(compile, ADAM, between, calls=10)
+    yield from _training(compile, ADAM, between, count=10)
 
 
 @equal(replays=4)
@@ -82,7 +65,7 @@ def betas_and_eps_changed_between_calls(compile):
             optimizer.param_groups[0]["betas"] = (0.5, 0.6)
             optimizer.param_groups[0]["eps"] = 0.1
 
-    yield from training(compile, ADAM, between, calls=10)
+    yield from _training(compile, ADAM, between, count=10)
 
 
 @equal(replays=4)
@@ -90,7 +73,7 @@ def a_momentum_changed_and_changed_back(compile):
     def between(i, model, optimizer):
         optimizer.param_groups[0]["momentum"] = 0.5 if 3 <= i < 6 else 0.9
 
-    yield from training(compile, SGD, between, calls=10)
+    yield from _training(compile, SGD, between, count=10)
 
 
 @equal(replays=2)
@@ -121,7 +104,7 @@ def groups_with_options_of_their_own(compile):
         groups = [{"params": [first], "lr": 0.5}, {"params": others, "weight_decay": 0.1}]
         return gf.optim.AdamW(groups, lr=0.01)
 
-    yield from training(compile, make)
+    yield from _training(compile, make)
 
 
 @equal(replays=3)
@@ -134,7 +117,7 @@ def the_state_of_an_optimizer_loaded_between_calls(compile):
         if i == 5:
             optimizer.load_state_dict(saved)
 
-    yield from training(compile, ADAM, between, calls=9)
+    yield from _training(compile, ADAM, between, count=9)
 
 
 @equal(replays=3)
@@ -145,7 +128,7 @@ def a_state_with_other_options_loaded_between_calls(compile):
             state["param_groups"][0].update(lr=0.5, betas=(0.5, 0.6), weight_decay=0.1)
             optimizer.load_state_dict(state)
 
-    yield from training(compile, ADAM, between, calls=9)
+    yield from _training(compile, ADAM, between, count=9)
 
 
 @equal(replays=4)
@@ -158,7 +141,7 @@ def the_state_of_a_model_loaded_between_calls(compile):
         if i == 5:
             model.load_state_dict(saved)
 
-    yield from training(compile, ADAM, between, calls=9)
+    yield from _training(compile, ADAM, between, count=9)
 
 
 @equal(replays=4)
@@ -168,7 +151,7 @@ def a_parameter_written_between_calls(compile):
             with gf.no_grad():
                 next(model.parameters()).multiply_(0.5)
 
-    yield from training(compile, SGD, between)
+    yield from _training(compile, SGD, between)
 
 
 @equal(replays=4)
@@ -177,7 +160,7 @@ def the_array_of_a_parameter_written_between_calls(compile):
         if i > 2:
             next(model.parameters()).data[...] *= 0.5
 
-    yield from training(compile, SGD, between)
+    yield from _training(compile, SGD, between)
 
 
 @equal(replays=2)
@@ -190,7 +173,7 @@ def schedules_outside(compile):
         else:
             schedules[0].step()
 
-    yield from training(compile, SGD, between)
+    yield from _training(compile, SGD, between)
 
 
 @equal(replays=4)

@@ -7,18 +7,32 @@ import warnings
 import numpy as np
 
 import gradflow as gf
-from footguns import batches, equal, net, numbers, raises
+from footguns import batches, each, equal, net, numbers, raises
 from gradflow.nn.functional import cross_entropy
 
 READS = "reads a tensor's elements"
-HELD = "is still held"
 TWICE = "run twice, the step did not do the same"
-CHANGED = "the step changed "
 
 
-def _stepping(compile, read):
-    """Calls of a step that reads something of a tensor."""
-
+@each(
+    {
+        "item inside": lambda x: x.item(),
+        "bool inside": bool,
+        "a branch on a comparison": lambda x: 1 if x > 0 else 2,
+        "float inside": float,
+        "int inside": int,
+        "an integer tensor as an index of a list": lambda x: [1, 2][x.argmax()],
+        "tolist inside": lambda x: x.tolist(),
+        "numpy inside": lambda x: x.numpy(),
+        "asarray inside": np.asarray,
+        "repr inside": repr,
+        "an f string inside": lambda x: f"{x:.3f}",
+        "min of tensors by python": lambda x: min([x, x + 1]),
+        "a tensor in a list": lambda x: x in [x + 1, x + 2],
+    },
+    raises=READS,
+)
+def something_of_a_tensor_is_read(compile, read):
     @compile
     def step(x):
         y = x * 2
@@ -29,69 +43,29 @@ def _stepping(compile, read):
         yield step(numbers(3, seed=i))
 
 
-@raises(READS)
-def item_inside(compile):
-    yield from _stepping(compile, lambda x: x.item())
+def _written_by_a_mask(x):
+    y = x * 2
+    y[y > 0] = 0
+    return y
 
 
-@raises(READS)
-def bool_inside(compile):
-    yield from _stepping(compile, bool)
+MASKS = {
+    "a mask as an index": lambda x: x[x > 0],
+    "a mask to write by": _written_by_a_mask,
+    "a mask as an index with the same batch twice": lambda x: x[x > 0].sum(),
+}
+BEHIND_THE_DOOR = {
+    "the array itself read behind the door": lambda x: x * float(np.sum((x * 2).data)),
+    "an array computed by numpy behind the door": lambda x: x + gf.tensor(np.sqrt(np.abs(x.data))),
+}
 
 
-@raises(READS)
-def a_branch_on_a_comparison(compile):
-    yield from _stepping(compile, lambda x: 1 if x > 0 else 2)
-
-
-@raises(READS)
-def float_inside(compile):
-    yield from _stepping(compile, float)
-
-
-@raises(READS)
-def int_inside(compile):
-    yield from _stepping(compile, int)
-
-
-@raises(READS)
-def an_integer_tensor_as_an_index_of_a_list(compile):
-    yield from _stepping(compile, lambda x: [1, 2][x.argmax()])
-
-
-@raises(READS)
-def tolist_inside(compile):
-    yield from _stepping(compile, lambda x: x.tolist())
-
-
-@raises(READS)
-def numpy_inside(compile):
-    yield from _stepping(compile, lambda x: x.numpy())
-
-
-@raises(READS)
-def asarray_inside(compile):
-    yield from _stepping(compile, np.asarray)
-
-
-@raises(READS)
-def repr_inside(compile):
-    yield from _stepping(compile, repr)
-
-
-@raises(READS)
-def an_f_string_inside(compile):
-    yield from _stepping(compile, lambda x: f"{x:.3f}")
-
-
-@raises(READS)
-def min_of_tensors_by_python(compile):
-    yield from _stepping(compile, lambda x: min([x, x + 1]))
-
-
-@raises(READS)
-def a_tensor_in_a_list(compile):
-    yield from _stepping(compile, lambda x: x in [x + 1, x + 2])
+@each(BEHIND_THE_DOOR, raises=TWICE)
+@each(MASKS, raises=READS)
+def elements_decide(compile, function):
+    step = compile(function)
+    for i in (0, 0, 1, 2) if function is MASKS["a mask as an index with the same batch twice"] else range(4):
+        yield step(numbers(9, seed=i))
 
 
 @raises(READS)
@@ -102,58 +76,6 @@ def an_argument_read_as_a_number(compile):
 
     for i in range(4):
         yield step(numbers(3, seed=i), gf.tensor(i))
-
-
-@raises(READS)
-def a_mask_as_an_index(compile):
-    @compile
-    def step(x):
-        return x[x > 0]
-
-    for i in range(4):
-        yield step(numbers(9, seed=i))
-
-
-@raises(READS)
-def a_mask_to_write_by(compile):
-    @compile
-    def step(x):
-        y = x * 2
-        y[y > 0] = 0
-        return y
-
-    for i in range(4):
-        yield step(numbers(9, seed=i))
-
-
-@raises(TWICE)
-def the_array_itself_read_behind_the_door(compile):
-    @compile
-    def step(x):
-        return x * float(np.sum((x * 2).data))
-
-    for i in range(4):
-        yield step(numbers(3, seed=i))
-
-
-@raises(TWICE)
-def an_array_computed_by_numpy_behind_the_door(compile):
-    @compile
-    def step(x):
-        return x + gf.tensor(np.sqrt(np.abs(x.data)))
-
-    for i in range(4):
-        yield step(numbers(3, seed=i))
-
-
-@raises(READS)
-def a_mask_as_an_index_with_the_same_batch_twice(compile):
-    @compile
-    def step(x):
-        return x[x > 0].sum()
-
-    for i in (0, 0, 1, 2):
-        yield step(numbers(9, seed=i))
 
 
 @raises(READS)

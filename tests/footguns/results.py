@@ -6,13 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import gradflow as gf
-from footguns import equal, numbers
-
-
-def _calls(compile, function, count=5):
-    step = compile(function)
-    for i in range(count):
-        yield step(numbers(3, 4, seed=i))
+from footguns import calls, each, equal, numbers
 
 
 @equal()
@@ -42,31 +36,6 @@ def a_result_written_to_by_the_next_call(compile):
         yield before, y
 
 
-@equal()
-def a_tuple(compile):
-    yield from _calls(compile, lambda x: (x + 1, x * 2))
-
-
-@equal()
-def a_list(compile):
-    yield from _calls(compile, lambda x: [x + 1, [x * 2, ()]])
-
-
-@equal()
-def a_dict(compile):
-    yield from _calls(compile, lambda x: {"sum": x.sum(), "both": {"a": x + 1, 3: None}})
-
-
-@equal()
-def nothing(compile):
-    yield from _calls(compile, lambda x: None)
-
-
-@equal()
-def a_number_and_a_string_beside_tensors(compile):
-    yield from _calls(compile, lambda x: (x + 1, 3.5, "name", x.shape, x.dtype))
-
-
 class Both(NamedTuple):
     one: gf.Tensor
     other: object
@@ -78,14 +47,33 @@ class Output:
     name: str = "output"
 
 
-@equal()
-def a_named_tuple(compile):
-    yield from _calls(compile, lambda x: Both(x + 1, Both(x, "b")))
+def _views(x):
+    y = x * 2
+    return y, y[1], y.T, y.reshape(-1)
+
+
+each(
+    {
+        "a tuple": lambda x: (x + 1, x * 2),
+        "a list": lambda x: [x + 1, [x * 2, ()]],
+        "a dict": lambda x: {"sum": x.sum(), "both": {"a": x + 1, 3: None}},
+        "a named tuple": lambda x: Both(x + 1, Both(x, "b")),
+        "nothing": lambda x: None,
+        "a number and a string beside tensors": lambda x: (x + 1, 3.5, "name", x.shape, x.dtype),
+        "a view of another result": _views,
+        "a view of an argument given back": lambda x: (x.T, x[1:], x.reshape(-1)),
+        "a broadcast result": lambda x: (
+            gf.broadcast_to(x, (2, 3, 4)),
+            gf.broadcast_to(x.sum(axis=0) * 2, (3, 4)),
+        ),
+        "a transposed result that is computed": lambda x: ((x * 2).T, gf.exp(x.T)),
+    }
+)(calls)
 
 
 @equal()
 def a_dataclass(compile):
-    for out in _calls(compile, lambda x: Output(x.sum())):
+    for out in calls(compile, lambda x: Output(x.sum())):
         yield type(out), out.name, out.loss
 
 
@@ -104,17 +92,8 @@ def one_result_twice(compile):
         y = x * 2
         return y, y
 
-    for y, z in _calls(compile, step):
+    for y, z in calls(compile, step):
         yield y, z, y is z
-
-
-@equal()
-def a_view_of_another_result(compile):
-    def step(x):
-        y = x * 2
-        return y, y[1], y.T, y.reshape(-1)
-
-    yield from _calls(compile, step)
 
 
 @equal()
@@ -123,7 +102,7 @@ def writing_to_a_result_that_another_views(compile):
         y = x * 2
         return y, y.reshape(-1)
 
-    for y, z in _calls(compile, step):
+    for y, z in calls(compile, step):
         y.copy_(7.0)
         yield y, z
 
@@ -135,13 +114,6 @@ def an_argument_given_back(compile):
         x = numbers(3, seed=i)
         y, z = step(x)
         yield y, z, y is x
-
-
-@equal()
-def a_view_of_an_argument_given_back(compile):
-    step = compile(lambda x: (x.T, x[1:], x.reshape(-1)))
-    for i in range(5):
-        yield step(numbers(3, 4, seed=i))
 
 
 @equal()
@@ -172,18 +144,6 @@ def a_reshape_that_sometimes_has_to_copy(compile):
 
 
 @equal()
-def a_broadcast_result(compile):
-    step = compile(lambda x: (gf.broadcast_to(x, (2, 3, 4)), gf.broadcast_to(x.sum(axis=0) * 2, (3, 4))))
-    for i in range(5):
-        yield step(numbers(3, 4, seed=i))
-
-
-@equal()
-def a_transposed_result_that_is_computed(compile):
-    yield from _calls(compile, lambda x: ((x * 2).T, gf.exp(x.T)))
-
-
-@equal()
 def strides_of_results(compile):
-    for out in _calls(compile, lambda x: ((x * 2).T, gf.exp(x.T), (x + 1)[:, ::2], (x * 3)[::-1])):
+    for out in calls(compile, lambda x: ((x * 2).T, gf.exp(x.T), (x + 1)[:, ::2], (x * 3)[::-1])):
         yield [y.data.flags.c_contiguous for y in out], out

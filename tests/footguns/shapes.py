@@ -5,14 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import gradflow as gf
-from footguns import batches, equal, net, numbers
-from gradflow.nn.functional import cross_entropy
-
-
-def _calls(compile, function, count=5, shape=(3, 4), dtype=np.float32):
-    step = compile(function)
-    for i in range(count):
-        yield step(numbers(*shape, seed=i, dtype=dtype))
+from footguns import batches, calls, equal, net, numbers, trained
 
 
 @equal(replays=2)
@@ -31,12 +24,12 @@ def dtypes_that_alternate(compile):
 
 @equal(replays=3)
 def half_precision(compile):
-    yield from _calls(compile, lambda x: (gf.tanh(x * 2) @ x.T, x.sum(), x.to("float32") * 2), dtype=np.float16)
+    yield from calls(compile, lambda x: (gf.tanh(x * 2) @ x.T, x.sum(), x.to("float32") * 2), dtype=np.float16)
 
 
 @equal(replays=3)
 def double_precision(compile):
-    yield from _calls(compile, lambda x: (gf.tanh(x * 2) @ x.T, gf.softmax(x), x.mean()), dtype=np.float64)
+    yield from calls(compile, lambda x: (gf.tanh(x * 2) @ x.T, gf.softmax(x), x.mean()), dtype=np.float64)
 
 
 @equal(replays=3)
@@ -59,7 +52,7 @@ def integers_and_truth_values(compile):
             i * 2.5,
         )
 
-    yield from _calls(compile, step)
+    yield from calls(compile, step)
 
 
 @equal(replays=3)
@@ -68,7 +61,7 @@ def integers_of_all_widths(compile):
         given = [(gf.abs(x) * 9).to(kind) for kind in ("uint8", "int16", "int32", "uint16", "uint32", "uint64")]
         return [(y * 3 + 1, y.sum(), y.max()) for y in given]
 
-    yield from _calls(compile, step)
+    yield from calls(compile, step)
 
 
 @equal(replays=3)
@@ -76,22 +69,22 @@ def mixed_dtypes(compile):
     def step(x):
         return x * x.to("float64"), x + gf.arange(4), (x > 0) * x, x.to("float16") + x
 
-    yield from _calls(compile, step)
+    yield from calls(compile, step)
 
 
 @equal(replays=3)
 def empty_arrays(compile):
-    yield from _calls(compile, lambda x: (x * 2, x.sum(), x.sum(axis=0), x @ gf.ones((4, 2))), shape=(0, 4))
+    yield from calls(compile, lambda x: (x * 2, x.sum(), x.sum(axis=0), x @ gf.ones((4, 2))), shape=(0, 4))
 
 
 @equal(replays=3)
 def arrays_without_dimensions(compile):
-    yield from _calls(compile, lambda x: (x * 2, gf.exp(x), x + gf.ones(3), x.reshape(1), x > 0), shape=())
+    yield from calls(compile, lambda x: (x * 2, gf.exp(x), x + gf.ones(3), x.reshape(1), x > 0), shape=())
 
 
 @equal(replays=3)
 def arrays_of_one_element(compile):
-    yield from _calls(compile, lambda x: (x * 2, x.sum(), gf.softmax(x), x.mean(axis=1), x @ x), shape=(1, 1))
+    yield from calls(compile, lambda x: (x * 2, x.sum(), gf.softmax(x), x.mean(axis=1), x @ x), shape=(1, 1))
 
 
 @equal(replays=3)
@@ -106,7 +99,7 @@ def one_row_and_one_column(compile):
             gf.softmax(column, axis=0),
         )
 
-    yield from _calls(compile, step)
+    yield from calls(compile, step)
 
 
 @equal(replays=3)
@@ -115,7 +108,7 @@ def many_dimensions(compile):
         y = x * gf.ones((2, 1, 5, 1))
         return y.sum(axis=(0, 2)), y.mean(axis=(1, 3)), gf.permute_dims(y, (3, 1, 0, 2)) * 2, y.max(axis=2)
 
-    yield from _calls(compile, step, shape=(2, 3, 5, 4))
+    yield from calls(compile, step, shape=(2, 3, 5, 4))
 
 
 @equal(replays=3)
@@ -124,7 +117,7 @@ def lengths_that_no_vector_divides(compile):
         return gf.tanh(x) * 2 + x.sum(axis=1, keepdims=True), x.sum(axis=0), x.sum(), gf.softmax(x), x @ x.T
 
     for shape in ((7, 13), (1, 17), (33, 1), (5, 31)):
-        yield from _calls(compile, step, count=4, shape=shape)
+        yield from calls(compile, step, count=4, shape=shape)
 
 
 @equal(replays=2)
@@ -132,7 +125,7 @@ def larger_arrays(compile):
     def step(x):
         return gf.tanh(x) * 2 + x.sum(axis=1, keepdims=True), x.sum(axis=0), x.mean(), gf.softmax(x), x @ x.T
 
-    yield from _calls(compile, step, count=4, shape=(150, 301))
+    yield from calls(compile, step, count=4, shape=(150, 301))
 
 
 @equal(replays=3)
@@ -159,14 +152,7 @@ def division_by_zero(compile):
 def a_hundred_layers(compile):
     model = net(*[4] * 101)
     optimizer = gf.optim.SGD(model.parameters(), lr=0.1)
-
-    @compile
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+    step = trained(compile, model, optimizer)
 
     for x, y in batches(4):
         yield step(x, y).detach(), model
@@ -179,4 +165,4 @@ def a_chain_of_hundreds_of_calls(compile):
             x = x * 0.999 + 0.001 * (i % 3)
         return x
 
-    yield from _calls(compile, step, count=4, dtype=np.float64)
+    yield from calls(compile, step, count=4, dtype=np.float64)

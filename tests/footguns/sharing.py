@@ -3,68 +3,47 @@
 from __future__ import annotations
 
 import gradflow as gf
-from footguns import equal, numbers, raises
+from footguns import each, equal, numbers, raises
 
 SHARES = "shares memory with something that the step writes"
 
 
-@equal()
-def the_same_array_twice(compile):
+def _twice(i):
+    x = numbers(4, seed=i)
+    return x, x
+
+
+def _two(i):
+    return numbers(4, seed=i), numbers(4, seed=9 + i)
+
+
+def _over_one_array(i):
+    x = numbers(4, seed=i)
+    return x, gf.tensor(x.data)
+
+
+def _overlapping(i):
+    x = numbers(9, seed=i)
+    return x[:6], x[3:]
+
+
+@each(
+    {
+        "the same array twice": (_twice,),
+        "the same array twice and then two": (_twice, _two),
+        "two and then the same array twice": (_two, _twice),
+        "two tensors over one array": (_over_one_array,),
+        "overlapping arguments that are read": (_overlapping,),
+    }
+)
+def two_arguments(compile, makers):
     @compile
     def step(a, b):
         return a * 2 + b, a - b
 
-    for i in range(5):
-        x = numbers(4, seed=i)
-        yield step(x, x)
-
-
-@equal()
-def the_same_array_twice_and_then_two(compile):
-    @compile
-    def step(a, b):
-        return a * 2 + b
-
-    for i in range(4):
-        x = numbers(4, seed=i)
-        yield step(x, x)
-    for i in range(4):
-        yield step(numbers(4, seed=i), numbers(4, seed=9 + i))
-
-
-@equal()
-def two_and_then_the_same_array_twice(compile):
-    @compile
-    def step(a, b):
-        return a * 2 + b
-
-    for i in range(4):
-        yield step(numbers(4, seed=i), numbers(4, seed=9 + i))
-    for i in range(4):
-        x = numbers(4, seed=i)
-        yield step(x, x)
-
-
-@equal()
-def two_tensors_over_one_array(compile):
-    @compile
-    def step(a, b):
-        return a * 2 + b
-
-    for i in range(5):
-        x = numbers(4, seed=i)
-        yield step(x, gf.tensor(x.data))
-
-
-@equal()
-def overlapping_arguments_that_are_read(compile):
-    @compile
-    def step(a, b):
-        return a * 2 + b
-
-    for i in range(5):
-        x = numbers(9, seed=i)
-        yield step(x[:6], x[3:])
+    for make in makers:
+        for i in range(5):
+            yield step(*make(i))
 
 
 @equal()
@@ -120,8 +99,14 @@ def an_argument_written_that_shares_with_a_captured_tensor(compile):
         yield step(gf.tensor(buffer.data)), buffer
 
 
-@equal()
-def an_argument_read_that_is_a_captured_tensor_written(compile):
+@each(
+    {
+        "an argument read that is a captured tensor written": (3, False),
+        "a captured tensor that is written passed from the start": (4, True),
+    }
+)
+def a_captured_tensor_written(compile, case):
+    count, first = case
     buffer = numbers(6)
 
     @compile
@@ -129,53 +114,28 @@ def an_argument_read_that_is_a_captured_tensor_written(compile):
         buffer.multiply_(2)
         return a + 1
 
-    for i in range(3):
-        yield step(numbers(6, seed=i)), buffer
-    for _ in range(3):
-        yield step(buffer), buffer
+    for passed in (first, not first):
+        for i in range(count):
+            yield step(buffer if passed else numbers(6, seed=i)), buffer
 
 
-@equal()
-def a_captured_tensor_that_is_written_passed_from_the_start(compile):
-    buffer = numbers(6)
-
-    @compile
-    def step(a):
-        buffer.multiply_(2)
-        return a + 1
-
-    for _ in range(4):
-        yield step(buffer), buffer
-    for i in range(4):
-        yield step(numbers(6, seed=i)), buffer
-
-
-@equal()
-def a_captured_tensor_that_is_read_passed_from_the_start(compile):
-    w = numbers(6)
+@each(
+    {
+        "a captured tensor that is read passed from the start": lambda x: x,
+        "a captured array passed from the start": lambda x: x.data,
+    }
+)
+def passed_from_the_start(compile, of):
+    w = of(numbers(6))
 
     @compile
     def step(a):
-        return a * w
+        return gf.asarray(a) * gf.asarray(w)
 
     for _ in range(4):
         yield step(w)
     for i in range(4):
-        yield step(numbers(6, seed=i))
-
-
-@equal()
-def a_captured_array_passed_from_the_start(compile):
-    array = numbers(6).data
-
-    @compile
-    def step(a):
-        return gf.asarray(a) * gf.asarray(array)
-
-    for _ in range(4):
-        yield step(array)
-    for i in range(4):
-        yield step(numbers(6, seed=i).data)
+        yield step(of(numbers(6, seed=i)))
 
 
 @raises(SHARES)

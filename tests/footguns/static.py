@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 import gradflow as gf
-from footguns import equal, numbers
+from footguns import each, equal, numbers
 
 
 @equal()
@@ -23,54 +23,29 @@ def keyword_arguments_in_another_order(compile):
         yield step(c=3.0, b=numbers(3, seed=9), a=numbers(3, seed=i))
 
 
-@equal()
-def python_numbers_that_change(compile):
-    @compile
-    def step(x, k):
-        return x * k
-
-    for k in (2.0, 2.0, 2.0, 3.0, 3.0, 3.0, 2.0):
-        yield step(numbers(3), k)
+ONES, WHOLE = gf.ones(3), gf.tensor([1, 2, 3])
 
 
-@equal()
-def numbers_that_are_equal_and_of_other_types(compile):
-    @compile
-    def step(x, k):
-        return x * k
-
-    for k in (1, 1, 1, 1.0, 1.0, 1.0, True, True, True):
-        yield step(gf.tensor([1, 2, 3]), k)
+@each(
+    {
+        "python numbers that change": (numbers(3), (2.0, 2.0, 2.0, 3.0, 3.0, 3.0, 2.0)),
+        "numbers that are equal and of other types": (WHOLE, (1, 1, 1, 1.0, 1.0, 1.0, True, True, True)),
+        "numpy scalars that change": (numbers(3), [np.float32(k) for k in (2.0, 2.0, 2.0, 3.0, 3.0)]),
+    }
+)
+@each({"nan as a static argument": (numbers(3), [float("nan") for _ in range(5)])}, replays=0)
+def numbers_as_arguments(compile, case):
+    x, given = case
+    step = compile(lambda x, k: x * k)
+    for k in given:
+        yield step(x, k)
 
 
 @equal()
 def zero_and_minus_zero(compile):
-    @compile
-    def step(x, k):
-        return gf.arctan2(x * k, gf.full((3,), -1.0))
-
+    step = compile(lambda x, k: gf.arctan2(x * k, gf.full((3,), -1.0)))
     for k in (0.0, 0.0, 0.0, -0.0, -0.0, -0.0):
-        yield step(gf.ones(3), k)
-
-
-@equal()
-def numpy_scalars_that_change(compile):
-    @compile
-    def step(x, k):
-        return x * k
-
-    for k in (2.0, 2.0, 2.0, 3.0, 3.0):
-        yield step(numbers(3), np.float32(k))
-
-
-@equal(replays=0)
-def nan_as_a_static_argument(compile):
-    @compile
-    def step(x, k):
-        return x * k
-
-    for _ in range(5):
-        yield step(numbers(3), float("nan"))
+        yield step(ONES, k)
 
 
 @dataclass

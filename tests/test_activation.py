@@ -280,6 +280,39 @@ def test_glu_and_softmin_are_pytorchs(shape, axis):
         np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-12, atol=1e-13)
 
 
+def test_rrelu_is_random_in_training_and_the_gradient_knows_how():
+    gf.manual_seed(0)
+    x = gf.tensor(np.linspace(-2, 2, 200), requires_grad=True)
+    for training in (True, False):
+        out = F.rrelu(x, 0.1, 0.4, training)
+        (slope,) = gradients(out, [x], np.ones(200))
+        slopes = (out / x).detach().numpy()
+        np.testing.assert_allclose(slope.numpy(), slopes, rtol=1e-12)
+        assert (slopes[100:] == 1).all() and (slopes[:100] >= 0.1).all() and (slopes[:100] <= 0.4).all()
+        assert (len(np.unique(slopes[:100].round(12))) > 90) == training
+    with pytest.raises(ArgumentError, match=r"rrelu: lower 0.5 is greater than upper 0.1"):
+        F.rrelu(x, 0.5, 0.1)
+    layer = gf.nn.RReLU(0.1, 0.4)
+    assert layer(x).tolist() != layer(x).tolist() and layer.eval()(x).tolist() == out.tolist()
+    assert repr(layer) == "RReLU(lower=0.1, upper=0.4)"
+
+
+def test_gumbel_softmax_draws_categories_and_has_gradients():
+    gf.manual_seed(0)
+    logits = gf.tensor(np.log([[0.1], [0.2], [0.7]]) + np.zeros((3, 4000)), requires_grad=True)
+    hard = F.gumbel_softmax(logits, 0.5, hard=True, axis=0)
+    counted = hard.detach().numpy()
+    assert set(np.unique(counted.round(12))) == {0, 1} and np.allclose(counted.sum(0), 1)
+    np.testing.assert_allclose(counted.mean(1), [0.1, 0.2, 0.7], atol=0.03)
+    (hard * np.arange(3)[:, None]).sum().backward()
+    gf.manual_seed(0)
+    twin = gf.tensor(logits.detach().numpy(), requires_grad=True)
+    (F.gumbel_softmax(twin, 0.5, axis=0) * np.arange(3)[:, None]).sum().backward()
+    np.testing.assert_allclose(logits.grad.numpy(), twin.grad.numpy(), rtol=1e-12)
+    with pytest.raises(ArgumentError, match="gumbel_softmax: tau is 0; it must be positive"):
+        F.gumbel_softmax(logits, 0)
+
+
 def test_glu_wants_two_halves():
     with pytest.raises(ShapeError, match=r"glu: axis 1 of \(2, 3\) has no halves; its size must be even"):
         F.glu(gf.ones((2, 3)))

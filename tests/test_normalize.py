@@ -292,3 +292,9 @@ def test_a_forward_pass_is_one_node():
     x = gf.ones((4, 3), requires_grad=True)
     for layer in (gf.nn.LayerNorm(3), gf.nn.BatchNorm1d(3)):
         assert layer(x).node.parents[0] is x
+
+
+def test_a_norm_may_have_no_bias():
+    for layer in (gf.nn.BatchNorm1d(4, bias=False), gf.nn.GroupNorm(2, 4, bias=False)):
+        assert layer.bias is None and layer.weight.shape == (4,)
+        assert layer(gf.ones((3, 4))).shape == (3, 4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gradflow.device import Device
 from gradflow.dtypes import DTypeLike
 from gradflow.nn.applied import Applied
@@ -48,6 +50,21 @@ class LeakyReLU(_Activation, of=leaky_relu):
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__(negative_slope=negative_slope)
+
+
+class RReLU(_Activation, of=formulas.rrelu):
+    """``rrelu``, x above 0 and x times a number in [lower, upper] below, random in training, as a layer.
+
+    >>> import gradflow as gf
+    >>> gf.nn.RReLU(0.25, 0.75).eval()(gf.tensor([-1.0, 2.0]))
+    tensor([-0.5,  2. ])
+    """
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3) -> None:
+        super().__init__(lower=lower, upper=upper)
+
+    def values(self) -> list[Any]:
+        return [*super().values(), self.training]
 
 
 class ELU(_Activation, of=elu):
@@ -109,7 +126,7 @@ class Mish(_Activation, of=formulas.mish):
 
     >>> import gradflow as gf
     >>> gf.nn.Mish()(gf.tensor([0.0, 2.0]))
-    tensor([0.       , 1.9439589])
+    tensor([0.      , 1.943959])
     """
 
 

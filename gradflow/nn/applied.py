@@ -39,6 +39,6 @@ class Applied(Module):
         init: Any = type(self).__init__
         names = init.__code__.co_varnames[: init.__code__.co_argcount]
         defaults = dict(zip(names[::-1], (init.__defaults__ or ())[::-1], strict=False))
-        given = dict(zip(self.settings, self.values(), strict=True))
+        given = {name: getattr(self, name) for name in self.settings}
         needed = [f"{value}" for name, value in given.items() if name not in defaults]
         return ", ".join(needed + [f"{k}={v!r}" for k, v in given.items() if k in defaults and v != defaults[k]])

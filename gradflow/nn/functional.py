@@ -16,6 +16,7 @@ from gradflow.ops.activation_formulas import (
     mish,
     prelu,
     relu6,
+    rrelu,
     softmin,
     softshrink,
     softsign,
@@ -50,6 +51,7 @@ from gradflow.ops.fold import fold, unfold
 from gradflow.ops.gelu import gelu
 from gradflow.ops.grid_sample import affine_grid, grid_sample
 from gradflow.ops.group_norm import group_norm, instance_norm, rms_norm
+from gradflow.ops.gumbel import gumbel_softmax
 from gradflow.ops.interpolate import interpolate
 from gradflow.ops.likelihood_loss import gaussian_nll_loss, kl_div, poisson_nll_loss
 from gradflow.ops.linalg import linear
@@ -126,6 +128,7 @@ __all__ = [
     "glu",
     "grid_sample",
     "group_norm",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -169,6 +172,7 @@ __all__ = [
     "relu",
     "relu6",
     "rms_norm",
+    "rrelu",
     "scaled_dot_product_attention",
     "selu",
     "sigmoid",
@@ -204,30 +208,6 @@ def bilinear(x1: TensorLike, x2: TensorLike, weight: TensorLike, bias: TensorLik
         raise ShapeError(f"bilinear: inputs {a.shape} and {b.shape} do not fit a weight (out, m, n) of {rows.shape}")
     products = shape.expand_dims(a, -1) * shape.expand_dims(b, -2)
     return linear(shape.flatten(products, -2), shape.flatten(rows, 1), bias)
-
-
-def gumbel_softmax(
-    logits: TensorLike, tau: float = 1.0, hard: bool = False, *, axis: SupportsIndex = -1
-) -> Tensor:
-    """A sample, nearly one-hot for small ``tau``, from the distributions that ``logits`` have along ``axis``.
-
-    With ``hard`` it is one-hot, and has the gradient of what is nearly so. Raises ArgumentError unless ``tau > 0``.
-    Source: Jang, Gu & Poole; Maddison, Mnih & Teh (both ICLR 2017).
-
-    >>> import gradflow.nn.functional as F
-    >>> F.gumbel_softmax([0.0, 100.0], hard=True)
-    tensor([0., 1.])
-    """
-    if not tau > 0:
-        raise ArgumentError(f"gumbel_softmax: tau is {tau}; it must be positive")
-    given = create.asarray(logits)
-    drawn = random.uniform(given.shape, dtype=given.dtype, device=given.device)
-    soft = softmax((given - log(-log1p(-drawn))) / tau, axis)
-    if not hard:
-        return soft
-    chosen = expand_dims(argmax(soft, axis), axis)
-    places = reshape(arange(soft.shape[axis], device=soft.device), (-1, *(1,) * (soft.ndim - 1 - axis % soft.ndim)))
-    return (places == chosen).astype(soft.dtype) + (soft - soft.detach())
 
 
 def one_hot(labels: TensorLike, num_classes: int) -> Tensor:

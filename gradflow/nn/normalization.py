@@ -47,10 +47,11 @@ class _ByChannel(_Scaled):
         momentum: float | None,
         affine: bool,
         track: bool,
+        bias: bool,
         device: str | Device | None,
         dtype: DTypeLike,
     ) -> None:
-        super().__init__(num_features, affine, affine, device, dtype)
+        super().__init__(num_features, affine, affine and bias, device, dtype)
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
@@ -68,10 +69,11 @@ class _BatchNorm(_ByChannel):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
+        bias: bool = True,
         device: str | Device | None = None,
         dtype: DTypeLike = None,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias, device, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim not in self.ranks or x.shape[1] != self.num_features:
@@ -96,7 +98,8 @@ class BatchNorm1d(_BatchNorm):
     In training the statistics are those of the batch, and ``running_mean`` and ``running_var`` (unbiased) move
     towards them by ``momentum``; with None they are the average over all ``num_batches_tracked`` batches. In
     evaluation the running ones are used, or the batch's if ``track_running_stats`` is False. ``affine`` adds the
-    parameters ``weight`` and ``bias``. Raises ShapeError, also in training for a single value per channel.
+    parameters ``weight`` and, unless it is left out, ``bias``. Raises ShapeError, also in training for a single value
+    per channel.
 
     >>> import gradflow as gf
     >>> layer = gf.nn.BatchNorm1d(1)
@@ -121,12 +124,7 @@ class BatchNorm2d(_BatchNorm):
 
 
 class BatchNorm3d(_BatchNorm):
-    """Each channel of volumes with mean 0 and variance 1: (N, C, D, H, W), kept; see ``BatchNorm1d``.
-
-    >>> import gradflow as gf
-    >>> gf.nn.BatchNorm3d(3)(gf.ones((4, 3, 2, 2, 2))).shape
-    (4, 3, 2, 2, 2)
-    """
+    """Each channel of volumes with mean 0 and variance 1: (N, C, D, H, W), kept; see ``BatchNorm1d``."""
 
     ranks = (5,)
 
@@ -142,10 +140,11 @@ class _InstanceNorm(_ByChannel):
         affine: bool = False,
         track_running_stats: bool = False,
         *,
+        bias: bool = True,
         device: str | Device | None = None,
         dtype: DTypeLike = None,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias, device, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         (rank,) = self.ranks  # with the samples; there may be none
@@ -189,12 +188,7 @@ class InstanceNorm2d(_InstanceNorm):
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Each channel of each volume with mean 0 and variance 1: (N, C, D, H, W), kept; see ``InstanceNorm1d``.
-
-    >>> import gradflow as gf
-    >>> gf.nn.InstanceNorm3d(3)(gf.ones((4, 3, 2, 2, 2))).shape
-    (4, 3, 2, 2, 2)
-    """
+    """Each channel of each volume with mean 0 and variance 1: (N, C, D, H, W), kept; see ``InstanceNorm1d``."""
 
     ranks = (5,)
 
@@ -217,12 +211,13 @@ class GroupNorm(_Scaled):
         eps: float = 1e-5,
         affine: bool = True,
         *,
+        bias: bool = True,
         device: str | Device | None = None,
         dtype: DTypeLike = None,
     ) -> None:
         if num_groups < 1 or num_channels % num_groups:
             raise ArgumentError(f"GroupNorm: {num_channels} channels do not make {num_groups} equal groups")
-        super().__init__(num_channels, affine, affine, device, dtype)
+        super().__init__(num_channels, affine, affine and bias, device, dtype)
         self.num_groups = num_groups
         self.num_channels = num_channels
         self.eps = eps

@@ -10,7 +10,8 @@ from gradflow.op import Op
 from gradflow.ops.create import asarray
 from gradflow.ops.join import split
 from gradflow.ops.own_formula import op_of
-from gradflow.ops.rectifier import hardtanh
+from gradflow.ops.random import uniform
+from gradflow.ops.rectifier import hardtanh, leaky_relu
 from gradflow.ops.shape import reshape
 from gradflow.ops.softmax import softmax
 from gradflow.samples import Real, sample, unary
@@ -27,7 +28,7 @@ def mish(x: TensorLike) -> Tensor:
 
     >>> import gradflow as gf, gradflow.nn.functional as F
     >>> F.mish(gf.tensor([0.0, 2.0]))
-    tensor([0.       , 1.9439589])
+    tensor([0.      , 1.943959])
     """
     return apply(_mish, x)
 
@@ -213,6 +214,23 @@ _prelu = op_of(
         sample(Real(a, kinks=(0.0,)), Real(b)) for a, b in [((), ()), ((7,), ()), ((2, 3, 4), (3, 1)), ((0, 2), (2,))]
     ),
 )
+
+
+def rrelu(x: TensorLike, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Tensor:
+    """``x`` where it is positive, elsewhere times a number in [lower, upper]: their mean, or random in ``training``.
+
+    Raises ArgumentError unless ``lower <= upper``. Source: Xu et al. (arXiv:1505.00853, 2015).
+
+    >>> import gradflow as gf, gradflow.nn.functional as F
+    >>> F.rrelu(gf.tensor([-1.0, 2.0]), 0.25, 0.75)
+    tensor([-0.5,  2. ])
+    """
+    given = asarray(x)
+    if not lower <= upper:
+        raise ArgumentError(f"rrelu: lower {lower} is greater than upper {upper}; exchange them")
+    if not training:
+        return leaky_relu(given, (lower + upper) / 2)
+    return apply(_prelu, given, uniform(given.shape, lower, upper, dtype=given.dtype, device=given.device))
 
 
 def glu(x: TensorLike, axis: SupportsIndex = -1) -> Tensor:

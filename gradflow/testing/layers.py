@@ -247,6 +247,7 @@ LAYERS: dict[str, tuple[Make, Callable[[Device], tuple[Tensor, ...]]]] = {
     "LogSigmoid": _plain(nn.LogSigmoid),
     "Mish": _plain(nn.Mish),
     "PReLU": (lambda device: nn.PReLU(6, device=device), lambda device: (real(device),)),
+    "RReLU": _plain(nn.RReLU),
     "ReLU6": _plain(nn.ReLU6),
     "Softmax2d": (lambda device: nn.Softmax2d(), numbers(2, 3, 2, 2)),
     "Softmin": _plain(nn.Softmin),

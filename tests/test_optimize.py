@@ -12,7 +12,7 @@ from gradflow.errors import ArgumentError, DTypeError, ShapeError
 from gradflow.optimize import least_squares, minimize
 from minima import PROBLEMS, value_of
 
-METHODS = ["BFGS", "L-BFGS-B", "Newton-CG", "CG"]
+METHODS = ["BFGS", "L-BFGS-B", "Newton-CG", "trust-ncg", "CG"]
 STATIONARY = {("wood", "L-BFGS-B"): 7.876953, ("wood", "Newton-CG"): 7.876953}  # where SciPy may end, too
 
 
@@ -42,6 +42,21 @@ def test_the_minimum_is_scipys_after_as_many_iterations(name, method, scipy):
     assert ours.nit <= 2 * theirs.nit + 10
     assert ours.nfev <= 3 * theirs.nfev + 10
     assert ours.success or (name, method) == ("brown_dennis", "CG")  # where SciPy loses precision, too
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_a_region_of_trust_is_that_of_scipy(name, scipy):
+    f, (_, start, least) = value_of(name), PROBLEMS[name]
+    ours = minimize(f, list(start), method="trust-ncg")
+
+    def product(x, p):
+        return gf.hvp(f, (gf.tensor(x),), (gf.tensor(p),)).numpy()
+
+    theirs = scipy.minimize(numpys(f), start, jac=True, method="trust-ncg", hessp=product)
+    assert ours.success
+    assert ours.fun == pytest.approx(least, rel=1e-4, abs=1e-6)
+    assert abs(ours.nit - theirs.nit) <= 1
+    np.testing.assert_allclose(ours.x.numpy(), theirs.x, atol=1e-4 * max(1.0, abs(theirs.x).max()))
 
 
 @pytest.mark.parametrize("name", [name for name in PROBLEMS if name != "wood"])
@@ -293,13 +308,17 @@ def test_the_result_is_a_dict_with_attributes():
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"method": "simplex"}, ArgumentError, "no method 'simplex'; there are BFGS, CG, L-BFGS-B, Newton-CG"),
+        (
+            {"method": "simplex"},
+            ArgumentError,
+            "no method 'simplex'; there are BFGS, CG, L-BFGS-B, Newton-CG, trust-ncg",
+        ),
         ({"options": {"eps": 1}}, ArgumentError, "BFGS has no option eps; it has gtol, maxiter"),
         ({"options": {"gtol": -1}}, ArgumentError, "gtol is -1; it must be 0 or more"),
         ({"bounds": [(0, 1)]}, ShapeError, r"bounds are 1, each \(low, high\); x0 has 2 variables"),
         ({"bounds": [(0, 1), (3, 2)]}, ArgumentError, r"nothing is between the bounds of variable 1, \(3.0, 2.0\)"),
         ({"bounds": [(0, 1)] * 2, "method": "BFGS"}, ArgumentError, "BFGS takes no bounds; L-BFGS-B does"),
-        ({"hessp": abs}, ArgumentError, "takes no hessp; Newton-CG does"),
+        ({"hessp": abs}, ArgumentError, "takes no hessp; Newton-CG and trust-ncg do"),
         ({"jac": "2-point"}, ArgumentError, "jac is '2-point'"),
         ({"jac": lambda x: x[:1]}, ShapeError, r"what jac returned is \(1,\); x0 has \(2,\)"),
         ({"jac": lambda x: x, "method": "Newton-CG"}, ArgumentError, "needs hessp"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from gradflow.errors import ArgumentError
 from gradflow.mode import no_grad
-from gradflow.optimize import bounded, newton
+from gradflow.optimize import bounded, newton, trust
 from gradflow.optimize.descent import Notice, Stop, descend
 from gradflow.optimize.models import Conjugate, Dense, Limited
 from gradflow.optimize.objective import Function, Objective
@@ -22,8 +22,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "maxcor": 10, "ftol": 2.220446049250313e-09, "gtol": None, "maxfun": 15000, "maxiter": 15000, "maxls": 20
     },
     "Newton-CG": {"xtol": None, "maxiter": None},
+    "trust-ncg": {
+        "gtol": 1e-4, "maxiter": None, "initial_trust_radius": 1.0, "max_trust_radius": 1000.0, "eta": 0.15
+    },
 }  # fmt: skip
-TOLERANCES = {"BFGS": ("gtol",), "CG": ("gtol",), "L-BFGS-B": ("ftol", "gtol"), "Newton-CG": ("xtol",)}  # set by tol
+TOLERANCES = ("ftol", "gtol", "xtol")  # those that the method has are set by tol
 
 
 def minimize(
@@ -41,14 +44,15 @@ def minimize(
     """The least value of ``fun(x, *args)`` near ``x0``, as ``scipy.optimize.minimize``, with gradients that are ours.
 
     ``x0`` is a tensor, an array, a list of numbers or a nested container of tensors, float32 or float64, on any device;
-    ``fun`` is given the same, as tensors, and returns one number, a tensor. ``jac`` and ``hessp`` (of Newton-CG) are
+    ``fun`` is given the same, as tensors, and returns one number, a tensor. ``jac`` and ``hessp`` are
     for derivatives of your own, ``jac=True`` for a ``fun`` that returns value and gradient.
 
-    ``method`` is "BFGS" (the default), "L-BFGS-B" (the default with ``bounds``, for many variables), "Newton-CG"
-    (products of the Hessian with vectors) or "CG". The options, with SciPy's defaults, are ``gtol`` (of the largest
-    element of the gradient: 1e-5, 1e-4 for float32), ``maxiter`` and: L-BFGS-B ``ftol``, ``maxcor``, ``maxfun``,
-    ``maxls``; Newton-CG, in the place of ``gtol``, ``xtol`` (of the mean size of a step's elements). ``tol`` sets the
-    tolerances of the method.
+    ``method`` is "BFGS" (the default), "L-BFGS-B" (the default with ``bounds``, for many variables), "CG", and by
+    products of the Hessian with vectors "Newton-CG" or "trust-ncg", which suits functions that are not convex. The
+    options, with SciPy's defaults, are ``gtol`` (of the largest element of the gradient: 1e-5, 1e-4 for float32; of its
+    length for trust-ncg), ``maxiter`` and: L-BFGS-B ``ftol``, ``maxcor``, ``maxfun``, ``maxls``; Newton-CG, in the
+    place of ``gtol``, ``xtol`` (of the mean size of a step's elements); trust-ncg ``initial_trust_radius``,
+    ``max_trust_radius``, ``eta``. ``tol`` sets the tolerances of the method.
 
     ``bounds`` are pairs (low, high), None for none, or SciPy's Bounds; an ``x0`` outside is moved to the nearest
     point inside. Where L-BFGS-B minimizes a model along the projected gradient to find which variables stay at their
@@ -71,8 +75,8 @@ def minimize(
     chosen = _method(method, bounds)
     if bounds is not None and chosen != "L-BFGS-B":
         raise ArgumentError(f"minimize: {chosen} takes no bounds; L-BFGS-B does")
-    if hessp is not None and chosen != "Newton-CG":
-        raise ArgumentError(f"minimize: {chosen} takes no hessp; Newton-CG does")
+    if hessp is not None and chosen not in ("Newton-CG", "trust-ncg"):
+        raise ArgumentError(f"minimize: {chosen} takes no hessp; Newton-CG and trust-ncg do")
     given = _options(chosen, options, tol)
     objective = Objective(fun, x0, args, jac, hessp)
 
@@ -94,6 +98,9 @@ def _run(method: str, objective: Objective, bounds: Any, given: dict[str, Any], 
         return descend(objective, Conjugate(), stop, notice)
     if method == "Newton-CG":
         return newton.descend(objective, xtol, stop._replace(gtol=0.0), notice)
+    if method == "trust-ncg":
+        radius, largest = given["initial_trust_radius"], given["max_trust_radius"]
+        return trust.descend(objective, radius, largest, given["eta"], stop, notice)
     if bounds is None:
         return descend(objective, Limited(given["maxcor"]), stop, notice, given["maxls"])
     box = bounded.Box(bounds, like)
@@ -116,9 +123,10 @@ def _options(method: str, given: Mapping[str, Any] | None, tol: float | None) ->
     if unknown:
         named = ", ".join(sorted(unknown))
         raise ArgumentError(f"minimize: {method} has no option {named}; it has {', '.join(known)}")
-    by_tol = {} if tol is None else dict.fromkeys(TOLERANCES[method], tol)
+    by_tol = {} if tol is None else {name: tol for name in TOLERANCES if name in known}
     chosen = {**known, **by_tol, **(given or {})}
-    for name, least in (("maxcor", 1), ("maxls", 1), ("maxiter", 0), ("gtol", 0), ("ftol", 0), ("xtol", 0)):
-        if chosen.get(name) is not None and not chosen[name] >= least:
-            raise ArgumentError(f"minimize: the option {name} is {chosen[name]!r}; it must be {least} or more")
+    for name, value in chosen.items():
+        least = 1 if name in ("maxcor", "maxls") else 0
+        if value is not None and not value >= least:
+            raise ArgumentError(f"minimize: the option {name} is {value!r}; it must be {least} or more")
     return chosen

@@ -83,7 +83,7 @@ class Objective:
 
             return by_hand
         if self.jac is not None:
-            raise ArgumentError("minimize: Newton-CG with a jac of your own needs hessp, too")
+            raise ArgumentError("minimize: this method with a jac of your own needs hessp, too")
 
         def product(p: Tensor) -> Tensor:
             self.nhev += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -33,8 +34,8 @@ class _AskedByNumPy:
 
 
 def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-    """``np.sin(tensor)`` and ``array * tensor``: the gradflow function of that name."""
-    known = _found.get(ufunc) or _answering("", ufunc.__name__, ufunc)
+    """``np.sin(tensor)``, ``array * tensor``, ``scipy.special.expit(tensor)``: the gradflow function of that name."""
+    known = _found.get(ufunc) or _scipys(ufunc) or _answering("", ufunc.__name__, ufunc)
     if method == "__call__":
         return known(*inputs, **options)
     function = getattr(known, method, None)
@@ -51,6 +52,17 @@ def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: A
     if known is None:
         known = _answering(MODULES.get(function.__module__), function.__name__, function)
     return known(*args, **kwargs)
+
+
+def _scipys(ufunc: Any) -> Callable[..., Any] | None:
+    """The function of ``gradflow.special`` for a ufunc of ``scipy.special``."""
+    special = import_module("gradflow.special")
+    theirs = ufunc.__name__
+    name = "digamma" if theirs == "psi" else theirs
+    if getattr(sys.modules.get("scipy.special._ufuncs"), theirs, None) is not ufunc or name not in special.__all__:
+        return None
+    known = _found[ufunc] = import_module("gradflow.numpy.universal").Universal(ufunc, getattr(special, name))
+    return known
 
 
 def _answering(module: str | None, name: str, function: Any) -> Callable[..., Any]:

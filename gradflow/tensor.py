@@ -110,8 +110,11 @@ class Tensor(Methods):
         data = self.data
         return data.read(attempt) if isinstance(data, Traced) else backend_of(data).to_numpy(data)
 
-    def item(self) -> Any:
-        """The only element, as a Python number; ShapeError if there is not exactly one."""
+    def item(self, *index: Any) -> Any:
+        """The only element, or that at a place, as a Python number; ShapeError if there is not exactly one."""
+        if index:
+            place = index[0] if len(index) == 1 else index
+            return (self[place] if isinstance(place, tuple) else self.ravel()[place]).item()
         if self.data.size != 1:
             raise ShapeError(f"item: a tensor of shape {self.shape} has {self.size} elements; index one of them")
         return self._read("item").item()
@@ -138,12 +141,12 @@ class Tensor(Methods):
 
     def __len__(self) -> int:
         if not self.data.shape:
-            raise ShapeError("len: a tensor of shape () has no length; use .size for the number of elements")
+            raise DTypeError("len: a tensor of shape () has no length; use .size for the number of elements")
         return int(self.data.shape[0])
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.data.shape:
-            raise ShapeError("iteration: a tensor of shape () has nothing to iterate over; use .item()")
+            raise DTypeError("iteration: a tensor of shape () has nothing to iterate over; use .item()")
         return (self[i] for i in range(self.data.shape[0]))
 
     def __bool__(self) -> bool:

@@ -117,7 +117,10 @@ def test_truth_and_length():
     with pytest.raises(ShapeError, match=r"\.any\(\) or \.all\(\)"):
         bool(gf.tensor([1, 2]))
     assert len(gf.tensor([1, 2, 3])) == 3
-    with pytest.raises(ShapeError, match="has no length"):
+    with pytest.raises(TypeError, match="has nothing to iterate over"):
+        iter(gf.tensor(1.0))
+    assert not np.iterable(gf.tensor(1.0))
+    with pytest.raises(TypeError, match="has no length"):
         len(gf.tensor(1.0))
 
 

@@ -1,7 +1,7 @@
 """The namespace of the Python array API standard, version 2024.12, that ``Tensor.__array_namespace__`` returns.
 
 Most names are gradflow's own; those whose signature the standard wants otherwise are in this package. The linear
-algebra and Fourier extensions are ``linalg`` and ``fft``.
+algebra and Fourier extensions are ``linalg`` and ``fft``; ``special`` is one that is proposed, and that SciPy asks for.
 
 Source: data-apis.org/array-api/2024.12.
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from gradflow import fft, linalg
+from gradflow import fft, linalg, special
 from gradflow.array_api import functions
 from gradflow.array_api.functions import *  # noqa: F403
 from gradflow.array_api.inspection import Inspection as __array_namespace_info__
@@ -31,6 +31,7 @@ __all__ = [  # noqa: PLE0604
     "__array_namespace_info__",
     "fft",
     "linalg",
+    "special",
 ]
 
 

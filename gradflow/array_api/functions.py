@@ -14,7 +14,7 @@ from gradflow.dlpack import from_dlpack
 from gradflow.dtypes import DType, DTypeLike
 from gradflow.errors import ArgumentError, ShapeError
 from gradflow.linalg import matrix_transpose
-from gradflow.ops import arithmetic, cast, conjugate, create, join, order, product, ranges, reduce, rounding, scan
+from gradflow.ops import arithmetic, cast, conjugate, create, distinct, join, order, ranges, rounding, scan
 from gradflow.ops import shape as shapes
 from gradflow.ops.recurrence import cumprod
 from gradflow.shapes import normalize_axis
@@ -23,7 +23,7 @@ from gradflow.tensor import Tensor, TensorLike
 __all__ = [
     "astype", "can_cast", "cumulative_prod", "cumulative_sum", "empty", "empty_like", "expand_dims", "finfo",
     "from_dlpack", "full", "full_like", "iinfo", "isdtype", "linspace", "argsort", "matrix_transpose", "newaxis",
-    "prod", "reshape", "result_type", "round", "sort", "sum", "unstack",
+    "reshape", "result_type", "round", "sort", "unstack", "where",
 ]  # fmt: skip
 
 Axes = SupportsIndex | Sequence[SupportsIndex] | None
@@ -134,7 +134,11 @@ def linspace(
     device: Place = None,
     endpoint: bool = True,
 ) -> Tensor:
-    """``num`` evenly spaced numbers from ``start`` to ``stop``, which may be complex."""
+    """``num`` evenly spaced numbers from ``start`` to ``stop``, which may be complex, or scalar tensors."""
+    if isinstance(start, Tensor) or isinstance(stop, Tensor):
+        model = start if isinstance(start, Tensor) else stop
+        steps = ranges.linspace(0.0, 1.0, num, endpoint=endpoint, dtype=dtype or model.dtype, device=model.device)
+        return arithmetic.add(start * (1 - steps), stop * steps)
     if not any(isinstance(each, complex) for each in (start, stop)):
         return ranges.linspace(start, stop, num, endpoint=endpoint, dtype=dtype, device=device)
     kind = dtypes.complex_of(dtypes.get_default_dtype()) if dtype is None else dtype
@@ -166,6 +170,11 @@ def unstack(x: Tensor, /, *, axis: SupportsIndex = 0) -> tuple[Tensor, ...]:
     return tuple(shapes.moveaxis(x, normalize_axis("unstack", axis, x.ndim), 0))
 
 
+def where(condition: TensorLike, *values: TensorLike) -> Any:
+    """``values[0]`` where ``condition`` is true, ``values[1]`` elsewhere; without values, where it is true."""
+    return arithmetic.where(condition, *values) if values else distinct.nonzero(condition)
+
+
 def sort(x: Tensor, /, *, axis: SupportsIndex = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """The elements along ``axis`` in order; sorting is always stable."""
     return order.sort(x, axis, descending=descending)
@@ -174,16 +183,6 @@ def sort(x: Tensor, /, *, axis: SupportsIndex = -1, descending: bool = False, st
 def argsort(x: Tensor, /, *, axis: SupportsIndex = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """The indices that sort ``x`` along ``axis``; sorting is always stable."""
     return order.argsort(x, axis, descending=descending)
-
-
-def sum(x: Tensor, /, *, axis: Axes = None, dtype: DTypeLike = None, keepdims: bool = False) -> Tensor:
-    """The sum over ``axis``, computed in ``dtype``."""
-    return reduce.sum(_in(x, dtype), axis, keepdims=keepdims)
-
-
-def prod(x: Tensor, /, *, axis: Axes = None, dtype: DTypeLike = None, keepdims: bool = False) -> Tensor:
-    """The product over ``axis``, computed in ``dtype``."""
-    return product.prod(_in(x, dtype), axis, keepdims=keepdims)
 
 
 def round(x: Tensor, /) -> Tensor:

@@ -26,6 +26,8 @@ INDIFFERENT: dict[str, tuple[Any, ...]] = {
     "casting": ("same_kind",),
     "where": (True,),
 }
+# what is a list of tensors, or one tensor whose parts it then is
+SEQUENCES = ("arrays", "tup", "choices", "choicelist", "condlist")
 ADVICE = {
     "out": "assign the result, or write it with x.copy_(...) inside gf.no_grad()",
     "where": "select with gf.where(condition, value, x) before, or x[condition]",
@@ -69,7 +71,7 @@ def _arguments(name: str, signature: Any, places: dict[str, str], given: dict[st
                 refuse(name, option)
             keywords |= value
         elif each in places and value is not np._NoValue:
-            keywords[places[each]] = _in_double(value) if type(value) is list else value
+            keywords[places[each]] = _listed(each, value)
         elif each == "dtype" and name in SUMS and value is not None:
             dtype = value
         elif not _usual(parameter, value):
@@ -80,9 +82,11 @@ def _arguments(name: str, signature: Any, places: dict[str, str], given: dict[st
     return positional, keywords
 
 
-def _in_double(value: list[Any]) -> Any:
-    """Lists of Python's floats as NumPy takes them; others as they are."""
-    if any(isinstance(each, Tensor) for each in value):
+def _listed(parameter: str, value: Any) -> Any:
+    """The parts of a tensor that stands for a list, and lists of Python's floats as NumPy takes them."""
+    if isinstance(value, Tensor) and parameter in SEQUENCES:
+        return list(value)
+    if type(value) is not list or any(isinstance(each, Tensor) for each in value):
         return value
     try:
         array = np.asarray(value)

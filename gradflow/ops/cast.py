@@ -15,10 +15,11 @@ from gradflow.samples import Real, sample
 from gradflow.tensor import Tensor, TensorLike, check_on, operand
 
 
-def astype(x: TensorLike, dtype: DTypeLike) -> Tensor:
-    """``x`` in ``dtype``; itself if it is in it already. The gradient comes back in the dtype of ``x``.
+def astype(x: TensorLike, dtype: DTypeLike, *, copy: bool = False) -> Tensor:
+    """``x`` in ``dtype``; itself if it is in it already, and no ``copy`` is asked for.
 
-    Raises DTypeError for complex numbers in a dtype of real ones: take gf.real, gf.imag or gf.abs first.
+    The gradient comes back in the dtype of ``x``. Raises DTypeError for complex numbers in a dtype of real ones: take
+    gf.real, gf.imag or gf.abs first.
 
     >>> import gradflow as gf
     >>> gf.astype(gf.tensor([1.7, -1.7]), gf.int64)
@@ -26,7 +27,7 @@ def astype(x: TensorLike, dtype: DTypeLike) -> Tensor:
     """
     wanted = dtypes.as_dtype(dtype)
     given = operand(x)
-    if isinstance(given, Tensor) and given.dtype == wanted:
+    if isinstance(given, Tensor) and given.dtype == wanted and not copy:
         return given
     if isinstance(given, Tensor) and dtypes.is_bfloat16(wanted):
         check_on(wanted, given.device)

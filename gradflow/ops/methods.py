@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex
 
 from gradflow import tape
 from gradflow.device import device as as_device
+from gradflow.dtypes import DTypeLike
 from gradflow.errors import ArgumentError
 from gradflow.ops import (
     activation,
@@ -214,8 +215,14 @@ class Methods:
 
         return positive(self)
 
-    def copy(self) -> Tensor:
-        """A copy, through which the gradient flows."""
+    def __contains__(self, value: TensorLike) -> bool:
+        return bool(reduce.any(comparison.equal(self, value)))
+
+    def __round__(self, digits: int = 0) -> Tensor:
+        return rounding.round(self, digits)
+
+    def copy(self, order: str = "C") -> Tensor:
+        """A copy, through which the gradient flows; in C order, as all results."""
         return create.asarray(self, copy=True)
 
     def fill(self: Any, value: TensorLike) -> None:
@@ -245,17 +252,17 @@ class Methods:
         """The dimensions reversed, or in the order of ``axes``, given as a tuple or one by one."""
         return shape.transpose(self, (axes[0] if isinstance(axes[0], (tuple, list)) else axes) if axes else None)
 
-    def argsort(self, axis: int | None = -1, *, descending: bool = False) -> Tensor:
-        """The indices, int64, of the elements along ``axis`` in ascending order: see ``gf.argsort``."""
+    def argsort(self, axis: int | None = -1, kind: str = "stable", *, descending: bool = False) -> Tensor:
+        """The indices, int64, of the elements along ``axis`` in ascending order, always stable: see ``gf.argsort``."""
         from gradflow.ops.order import argsort
 
         return argsort(self, axis, descending=descending)
 
-    def cumprod(self, axis: int | None = None) -> Tensor:
+    def cumprod(self, axis: int | None = None, *, dtype: DTypeLike = None) -> Tensor:
         """The products of the elements up to each one along ``axis``: see ``gf.cumprod``."""
         from gradflow.ops.recurrence import cumprod
 
-        return cumprod(self, axis)
+        return cumprod(self, axis, dtype=dtype)
 
     def nonzero(self) -> tuple[Tensor, ...]:
         """The indices, int64, of the elements that are not 0, a vector for each dimension: see ``gf.nonzero``."""

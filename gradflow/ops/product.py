@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradflow.dtypes import accumulator
+from gradflow.dtypes import DTypeLike, accumulator
 from gradflow.op import Op, Spec
+from gradflow.ops.cast import astype
 from gradflow.ops.conjugate import conjugated
 from gradflow.ops.create import ones_like
 from gradflow.ops.join import concat
@@ -17,16 +18,16 @@ from gradflow.shapes import Axes, reduced
 from gradflow.tensor import Tensor, TensorLike
 
 
-def prod(x: TensorLike, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+def prod(x: TensorLike, axis: Axis = None, *, dtype: DTypeLike = None, keepdims: bool = False) -> Tensor:
     """The product over ``axis`` (all axes by default), 1 of nothing; dtypes are those of ``sum``.
 
-    Gradients of any order are right where elements are zero, too.
+    With ``dtype``, ``x`` is converted before. Gradients of any order are right where elements are zero, too.
 
     >>> import gradflow as gf
     >>> gf.prod(gf.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     tensor([3., 8.])
     """
-    return over_axes(_prod, x, axis, keepdims)
+    return over_axes(_prod, x if dtype is None else astype(x, dtype), axis, keepdims)
 
 
 def _prod_forward(xp: Any, x: Any, *, axes: Axes, keepdims: bool, out: Any = None) -> Any:

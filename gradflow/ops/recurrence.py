@@ -7,7 +7,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from gradflow.dispatch import apply
-from gradflow.dtypes import accumulator, int64
+from gradflow.dtypes import DTypeLike, accumulator, int64
 from gradflow.errors import ShapeError
 from gradflow.op import Op, Spec
 from gradflow.ops.along import part
@@ -26,16 +26,16 @@ from gradflow.tensor import Tensor, TensorLike
 Axis = SupportsIndex | None
 
 
-def cumprod(x: TensorLike, axis: Axis = None) -> Tensor:
+def cumprod(x: TensorLike, axis: Axis = None, *, dtype: DTypeLike = None) -> Tensor:
     """The products of the elements up to each one along ``axis``, or of all in order without; dtypes as of ``prod``.
 
-    Gradients of any order are right where elements are zero, too.
+    With ``dtype``, ``x`` is converted before. Gradients of any order are right where elements are zero, too.
 
     >>> import gradflow as gf
     >>> gf.cumprod(gf.tensor([1.0, 2.0, 3.0]))
     tensor([1., 2., 6.])
     """
-    given, along = _along("cumprod", x, axis)
+    given, along = _along("cumprod", asarray(x, dtype=dtype), axis)
     return apply(_cumprod, given, axis=along)
 
 

@@ -10,9 +10,10 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from gradflow.dispatch import apply
-from gradflow.dtypes import DType, accumulator, bool_, int64, is_floating
+from gradflow.dtypes import DType, DTypeLike, accumulator, bool_, int64, is_floating
 from gradflow.errors import ShapeError
 from gradflow.op import Op, Spec
+from gradflow.ops.cast import astype
 from gradflow.ops.precision import Array, float_dtype, stored
 from gradflow.ops.reduction import reduction
 from gradflow.ops.shape import broadcast_to, expand_dims
@@ -93,14 +94,16 @@ def _sum_of_rows(x: Array, dtype: DType) -> Array:
     return _sum_of_rows(sums.reshape(groups * side, width), dtype) + _sum_of_rows(x[head:], dtype)
 
 
-def sum(x: TensorLike, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+def sum(x: TensorLike, axis: Axis = None, *, dtype: DTypeLike = None, keepdims: bool = False) -> Tensor:
     """The sum over ``axis`` (all axes by default), 0 of nothing. Small integers add up in int64, float16 in float32.
+
+    With ``dtype``, ``x`` is converted before.
 
     >>> import gradflow as gf
     >>> gf.sum(gf.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     tensor([4., 6.])
     """
-    return over_axes(_sum, x, axis, keepdims)
+    return over_axes(_sum, x if dtype is None else astype(x, dtype), axis, keepdims)
 
 
 def _sum_forward(xp: Any, x: Any, *, axes: Axes, keepdims: bool, out: Any = None) -> Any:
@@ -176,14 +179,16 @@ _sum_to = Op(
 )
 
 
-def mean(x: TensorLike, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+def mean(x: TensorLike, axis: Axis = None, *, dtype: DTypeLike = None, keepdims: bool = False) -> Tensor:
     """The mean over ``axis`` (all axes by default), NaN of nothing; of integers it is float64, as in NumPy.
+
+    With ``dtype``, ``x`` is converted before.
 
     >>> import gradflow as gf
     >>> gf.mean(gf.tensor([1.0, 2.0, 6.0]))
     tensor(3.)
     """
-    return over_axes(_mean, x, axis, keepdims)
+    return over_axes(_mean, x if dtype is None else astype(x, dtype), axis, keepdims)
 
 
 def average(x: Array, axes: Axes, keepdims: bool, dtype: DType) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from gradflow.dispatch import apply
-from gradflow.dtypes import accumulator
+from gradflow.dtypes import DTypeLike, accumulator
 from gradflow.op import Op, Spec
 from gradflow.ops.create import asarray
 from gradflow.ops.precision import stored
@@ -16,14 +16,16 @@ from gradflow.shapes import normalize_axis
 from gradflow.tensor import Tensor, TensorLike
 
 
-def cumsum(x: TensorLike, axis: SupportsIndex | None = None) -> Tensor:
+def cumsum(x: TensorLike, axis: SupportsIndex | None = None, *, dtype: DTypeLike = None) -> Tensor:
     """The sums of the elements up to each one along ``axis``, or of all in order without; dtypes are those of ``sum``.
+
+    With ``dtype``, ``x`` is converted before.
 
     >>> import gradflow as gf
     >>> gf.cumsum(gf.tensor([1.0, 2.0, 3.0]), axis=0)
     tensor([1., 3., 6.])
     """
-    given = asarray(x)
+    given = asarray(x, dtype=dtype)
     if axis is None:
         given, axis = reshape(given, -1), 0
     return apply(_cumsum, given, axis=normalize_axis("cumsum", axis, given.ndim), reverse=False)

@@ -17,10 +17,11 @@ from gradflow.shapes import Axes, Shape, reduced
 from gradflow.tensor import Tensor, TensorLike
 
 
-def var(x: TensorLike, axis: Axis = None, *, correction: float = 0, keepdims: bool = False) -> Tensor:
+def var(x: TensorLike, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, ddof: float = 0) -> Tensor:
     """The variance over ``axis`` (all axes by default): squared deviations from the mean, over n - ``correction``.
 
     ``correction`` is 0 by default, as in NumPy and the array API; 1 gives the unbiased estimate, PyTorch's default.
+    ``ddof``, NumPy's older name for it, is added.
     NaN unless there are more than ``correction`` elements. Integers give float64; complex numbers the real mean of
     the squared sizes of their deviations.
 
@@ -30,12 +31,12 @@ def var(x: TensorLike, axis: Axis = None, *, correction: float = 0, keepdims: bo
     """
     given = asarray(x)
     if given.dtype.kind == "c":
-        real, imag = (var(x, axis, correction=correction, keepdims=keepdims) for x in (given.real, given.imag))
+        real, imag = (var(x, axis, correction=correction + ddof, keepdims=keepdims) for x in (given.real, given.imag))
         return real + imag
-    return over_axes(_var, given, axis, keepdims, correction=float(correction))
+    return over_axes(_var, given, axis, keepdims, correction=float(correction + ddof))
 
 
-def std(x: TensorLike, axis: Axis = None, *, correction: float = 0, keepdims: bool = False) -> Tensor:
+def std(x: TensorLike, axis: Axis = None, *, correction: float = 0, keepdims: bool = False, ddof: float = 0) -> Tensor:
     """The standard deviation over ``axis`` (all axes by default), the square root of ``var``; its gradient at 0 is 0.
 
     >>> import gradflow as gf
@@ -44,9 +45,9 @@ def std(x: TensorLike, axis: Axis = None, *, correction: float = 0, keepdims: bo
     """
     given = asarray(x)
     if given.dtype.kind == "c":
-        real, imag = (std(x, axis, correction=correction, keepdims=keepdims) for x in (given.real, given.imag))
+        real, imag = (std(x, axis, correction=correction + ddof, keepdims=keepdims) for x in (given.real, given.imag))
         return hypot(real, imag)
-    return over_axes(_std, given, axis, keepdims, correction=float(correction))
+    return over_axes(_std, given, axis, keepdims, correction=float(correction + ddof))
 
 
 def _freedom(shape: Shape, axes: Axes, correction: float) -> float:

@@ -11,7 +11,7 @@ import pytest
 
 from bench import alone, conv, floor, results, scaling, step
 from bench.cases import CASES, Case, parse
-from bench.engines import Engine, Unavailable, engines
+from bench.engines import Engine, engines
 from bench.engines.numpy import build as build_by_hand
 from bench.table import markdown
 from gradflow.op import OPS
@@ -55,15 +55,15 @@ def build(case):
         return 0.0
     return step
 """
-TWICE = """
+TRAINED = """
 import json, os, sys
-from bench.cases import parse
+from bench.cases import Case
 from bench.engines import engines
 engine = engines()[sys.argv[1]]
 os.environ.update(engine.environment)
 losses = []
-for _ in range(2):
-    step = engine.build(parse("12-7-5-3@4"))
+for _ in range(int(sys.argv[3])):
+    step = engine.build(eval(sys.argv[2]))
     losses += [step() for _ in range(5)]
 print(json.dumps(losses))
 """
@@ -125,31 +125,29 @@ def test_an_engine_has_the_losses_of_the_step_written_by_hand(engine: Engine, mo
     assert outcome.rounds[0] > 0
 
 
-@pytest.mark.parametrize("name", ["gradflow", "gradflow_compiled", "pytorch"])
-def test_a_step_with_convolutions_has_the_losses_of_the_one_written_by_hand(name: str) -> None:
-    engine = engines()[name]
-    if not engine.installed:
-        pytest.skip(f"{engine.package} is not installed")
-    ours, by_hand = engine.build(IMAGES), build_by_hand(IMAGES, np.float64)
-    assert [ours() for _ in range(5)] == pytest.approx([by_hand() for _ in range(5)], rel=2e-6)
-
-
-def test_an_engine_without_convolutions_says_so() -> None:
-    with pytest.raises(Unavailable, match="no convolutions"):
-        engines()["mygrad"].build(IMAGES)
-
-
-@pytest.mark.parametrize("name", ["gradflow_compiled_fast", "jax", "tinygrad"])
-def test_what_was_compiled_once_trains_from_the_start_again(name: str) -> None:
+def losses_of(name: str, case: Case, times: int) -> list[float]:
+    """Five losses in that engine, each time that training starts, in a process of its own."""
     engine = engines()[name]
     if not engine.installed:
         pytest.skip(f"{engine.package} is not installed")
     try:
-        losses = json.loads(python("-c", TWICE, name))
+        losses: list[float] = json.loads(python("-c", TRAINED, name, repr(case), str(times)).splitlines()[-1])
     except AssertionError as error:
         if "Unavailable" not in str(error):
             raise
         pytest.skip(f"{name} lacks something")
+    return losses
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_step_with_convolutions_has_the_losses_of_the_one_written_by_hand(name: str) -> None:
+    by_hand = build_by_hand(IMAGES, np.float64)
+    assert losses_of(name, IMAGES, 1) == pytest.approx([by_hand() for _ in range(5)], rel=2e-6)
+
+
+@pytest.mark.parametrize("name", ["gradflow_compiled_fast", "jax", "tinygrad"])
+def test_what_was_compiled_once_trains_from_the_start_again(name: str) -> None:
+    losses = losses_of(name, SMALL, 2)
     assert losses[:5] == losses[5:]
     assert len(set(losses)) == 5
 

@@ -5,7 +5,7 @@ returns a step: each call trains on the next batch and returns the loss from bef
 imports the package inside ``build``, so that what is not installed can still be listed, and raises ``Unavailable``
 where the machine lacks something else. ``build`` is called again whenever training starts anew, so what takes long to
 compile is kept for the next call. ``ENVIRONMENT`` holds variables that its process needs, and ``CACHE`` names the one
-that says where the library keeps compiled code on disk. ``CONVOLUTIONS`` is there if ``build`` knows them.
+that says where the library keeps compiled code on disk.
 """
 
 from __future__ import annotations
@@ -60,18 +60,8 @@ class Engine:
 
     @property
     def build(self) -> Build:
-        described = import_module(self.module)
-        build: Build = described.build
-        return build if hasattr(described, "CONVOLUTIONS") else _without_convolutions(build)
-
-
-def _without_convolutions(build: Build) -> Build:
-    def build_layers(case: Case) -> Step:
-        if case.channels:
-            raise Unavailable("no convolutions are written for it here")
-        return build(case)
-
-    return build_layers
+        build: Build = import_module(self.module).build
+        return build
 
 
 def engine(module: str) -> Engine:

@@ -10,7 +10,6 @@ from bench.cases import Case
 from bench.engines import Step
 
 PACKAGE = "gradflow"
-CONVOLUTIONS = True
 
 
 def build(case: Case) -> Step:

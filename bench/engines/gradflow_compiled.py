@@ -7,7 +7,6 @@ from bench.engines import Step, Unavailable
 from bench.engines.gradflow import build_from
 
 PACKAGE = "gradflow"
-CONVOLUTIONS = True
 ENVIRONMENT = {"GRADFLOW_FAST": "0"}
 CACHE = "GRADFLOW_CACHE_DIR"
 

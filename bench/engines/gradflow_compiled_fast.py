@@ -8,7 +8,6 @@ from bench.cases import Case
 from bench.engines import Step, Unavailable, gradflow_compiled
 
 PACKAGE = "gradflow"
-CONVOLUTIONS = True
 CACHE = "GRADFLOW_CACHE_DIR"
 
 

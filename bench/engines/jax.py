@@ -25,7 +25,8 @@ def build(case: Case) -> Step:
     import jax.numpy as jnp
 
     optimizer, train = _compiled()
-    parameters = [(jnp.array(weight.T), jnp.array(bias)) for weight, bias in case.weights()]
+    kernels = [(jnp.array(weight), jnp.array(bias)[:, None, None]) for weight, bias in case.kernels()]
+    parameters = kernels, [(jnp.array(weight.T), jnp.array(bias)) for weight, bias in case.weights()]
     state = optimizer.init(parameters)
     batches = cycle([(jnp.array(x), jnp.array(labels, np.int32)) for x, labels in case.batches()])
 
@@ -46,7 +47,10 @@ def _compiled() -> tuple[Any, Callable[..., Any]]:
     optimizer = optax.adam(1e-3)
 
     def loss_of(parameters: Any, x: Any, labels: Any) -> Any:
-        *hidden, (weight, bias) = parameters
+        kernels, (*hidden, (weight, bias)) = parameters
+        for w, b in kernels:
+            x = jax.nn.relu(jax.lax.conv_general_dilated(x, w, (2, 2), ((1, 1), (1, 1))) + b)
+        x = x.reshape(len(x), -1)
         for w, b in hidden:
             x = jax.nn.relu(x @ w + b)
         return optax.softmax_cross_entropy_with_integer_labels(x @ weight + bias, labels).mean()

@@ -14,7 +14,6 @@ from bench.cases import Array, Case
 from bench.engines import Step
 
 PACKAGE = "numpy"
-CONVOLUTIONS = True
 
 
 def build(case: Case, dtype: Any = np.float32) -> Step:

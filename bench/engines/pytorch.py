@@ -8,7 +8,6 @@ from bench.cases import Case
 from bench.engines import Step
 
 PACKAGE = "torch"
-CONVOLUTIONS = True
 
 
 def build(case: Case) -> Step:

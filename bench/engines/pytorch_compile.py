@@ -33,7 +33,7 @@ def build_in_mode(case: Case, mode: str) -> Step:
     if not any(shutil.which(each) for each in compilers):
         raise Unavailable(f"torch.compile needs a C++ compiler, and finds none of {', '.join(compilers)}")
     train = _compiled(mode)
-    parameters = [torch.tensor(each) for layer in case.weights() for each in layer]
+    parameters = [torch.tensor(each) for layer in (*case.kernels(), *case.weights()) for each in layer]
     m, v = ([torch.zeros_like(each) for each in parameters] for _ in range(2))
     steps = torch.zeros(())
     batches = cycle([(torch.from_numpy(x), torch.from_numpy(labels)) for x, labels in case.batches()])
@@ -43,13 +43,13 @@ def build_in_mode(case: Case, mode: str) -> Step:
 @cache
 def _compiled(mode: str) -> Callable[..., Any]:
     import torch
-    from torch.nn.functional import cross_entropy, linear
+    from torch.nn.functional import conv2d, cross_entropy, linear
 
     def loss_of(parameters: list[Any], x: Any, labels: Any) -> Any:
         *hidden, last = zip(parameters[::2], parameters[1::2], strict=True)
         for weight, bias in hidden:
-            x = linear(x, weight, bias).relu()
-        return cross_entropy(linear(x, *last), labels)
+            x = (conv2d(x, weight, bias, 2, 1) if weight.ndim == 4 else linear(x.flatten(1), weight, bias)).relu()
+        return cross_entropy(linear(x.flatten(1), *last), labels)
 
     gradients_and_loss = torch.func.grad_and_value(loss_of)
 

@@ -24,7 +24,7 @@ def build(case: Case) -> Step:
     train, tensors = _compiled(case)
     from tinygrad import Tensor
 
-    initial = [each for layer in case.weights() for each in layer]
+    initial = [each for layer in (*case.kernels(), *case.weights()) for each in layer]
     zeros = [np.zeros(each.shape, np.float32) for each in tensors[len(initial) : -2]]
     ones = [np.ones(1, np.float32)] * 2  # the powers of the betas
     for tensor, values in zip(tensors, [*initial, *zeros, *ones], strict=True):
@@ -44,13 +44,18 @@ def _compiled(case: Case) -> tuple[Callable[..., Any], list[Any]]:
     from tinygrad.helpers import TRAINING
 
     TRAINING.value = 1
-    parameters = [Tensor(each).realize().is_param_(True) for layer in case.weights() for each in layer]
+    layers = (*case.kernels(), *case.weights())
+    parameters = [Tensor(each).realize().is_param_(True) for layer in layers for each in layer]
     optimizer = nn.optim.Adam(parameters, fused=True)
-    *hidden, last = zip(parameters[::2], parameters[1::2], strict=True)
+    *both, last = zip(parameters[::2], parameters[1::2], strict=True)
+    kernels, hidden = both[: len(case.kernels())], both[len(case.kernels()) :]
 
     @TinyJit
     def train(x: Any, labels: Any) -> Any:
         optimizer.zero_grad()
+        for weight, bias in kernels:
+            x = x.conv2d(weight, bias, stride=2, padding=1).relu()
+        x = x.flatten(1)
         for weight, bias in hidden:
             x = x.linear(weight.T, bias).relu()
         loss = x.linear(last[0].T, last[1]).sparse_categorical_crossentropy(labels).backward()

@@ -104,3 +104,24 @@ def test_settings_and_inputs_that_do_not_fit_are_named():
         nn.TransformerDecoderLayer(E, 3)
     with pytest.raises(ShapeError, match=r"in encoder\.layers\.0\.self_attn"):
         nn.Transformer(E, HEADS, 1, 1, WIDE)(gf.ones((4, 2, 6)), gf.ones((4, 2, E)))
+
+
+def test_a_compiled_step_of_a_stack_is_the_eager_one(rng):
+    arrays = [gf.tensor(rng.normal(size=shape).astype(np.float32)) for shape in ((4, 3, E), (5, 3, E))]
+
+    def losses(through):
+        gf.manual_seed(0)
+        model = nn.Transformer(E, HEADS, 2, 1, WIDE)  # with lists of modules, and dropout
+        optimizer = gf.optim.SGD(model.parameters(), lr=0.1)
+
+        def step(src, tgt):
+            optimizer.zero_grad()
+            loss = (model(src, tgt, tgt_is_causal=True) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = through(step)
+        return [run(*arrays).item() for _ in range(3)]
+
+    np.testing.assert_allclose(losses(gf.compile), losses(lambda step: step), rtol=1e-4)

@@ -213,7 +213,7 @@ class Guards:
                 elif not isinstance(value, Module) and not _ours(type(each)) and key != "_buffers":
                     self._object(f"{prefix}.{key}", value, _names_in(type(each)), DEPTH)
             self.counted.append(Watch(f"the attributes of {prefix}", functools.partial(len, held), len(held)))
-            forward = type(each).forward
+            forward = getattr(type(each), "forward", None)  # lists of modules have none
             if isinstance(forward, types.FunctionType):
                 self._function(forward, 2)
 

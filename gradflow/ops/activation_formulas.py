@@ -19,8 +19,8 @@ from gradflow.shapes import normalize_axis
 from gradflow.tensor import Tensor, TensorLike
 
 
-def _of_x(name: str, text: str, *kinks: float, low: float = -6, high: float = 6, **attrs: float) -> Op:
-    return op_of(name, ("x",), tuple(attrs), text, unary(low, high, kinks, **attrs))
+def _of_x(name: str, text: str, *kinks: float, slope: str | None = None, **attrs: float) -> Op:
+    return op_of(name, ("x",), tuple(attrs), text, unary(-6, 6, kinks, **attrs), slope and (slope,))
 
 
 def mish(x: TensorLike) -> Tensor:
@@ -33,16 +33,14 @@ def mish(x: TensorLike) -> Tensor:
     return apply(_mish, x)
 
 
-# tanh(log(1 + exp(x))) as a quotient, so that derivatives do not cancel; beyond 25 it is 1, below -1000 it is 0, in
-# every dtype, and infinity times 0 would be NaN
-_MISH = """
-e = exp(x)
-above = e * (e + 2)
-f = exp(-x)
-below = 1 + 2 * f
-where(x > 25, x, where(x < -1000, 0, x * where(x < 0, above / (above + 2), below / (below + 2 * f * f))))
-"""
-_mish = _of_x("mish", _MISH.strip())
+# The other factor, tanh(log(1 + exp(x))), is n / (n + 2). Beyond 25 it is 1, below -1000 it is 0, in every dtype, and
+# infinity times 0 would be NaN. Of large x, the derivative of 1 - 2 / (n + 2) does not cancel.
+_MISH = "e = exp(x)\nn = e * (e + 2)\nwhere(x > 25, {}, where(x < -1000, 0, {}))"
+_mish = _of_x(
+    "mish",
+    _MISH.format("x", "x * (n / (n + 2))"),
+    slope=_MISH.format("1", "where(x < 0, n / (n + 2), 1 - 2 / (n + 2)) + 4 * x * (e / (n + 2)) * ((e + 1) / (n + 2))"),
+)
 
 
 def hardswish(x: TensorLike) -> Tensor:
@@ -55,7 +53,13 @@ def hardswish(x: TensorLike) -> Tensor:
     return apply(_hardswish, x)
 
 
-_hardswish = _of_x("hardswish", "where(x <= -3, 0, where(x >= 3, x, x * (x + 3) / 6))", -3, 3)
+_hardswish = _of_x(
+    "hardswish",
+    "maximum(x, -3) * minimum(maximum(x / 6 + 0.5, 0), 1)",
+    -3,
+    3,
+    slope="where(x <= -3, 0, where(x >= 3, 1, x / 3 + 0.5))",
+)
 
 
 def hardsigmoid(x: TensorLike) -> Tensor:
@@ -68,7 +72,9 @@ def hardsigmoid(x: TensorLike) -> Tensor:
     return apply(_hardsigmoid, x)
 
 
-_hardsigmoid = _of_x("hardsigmoid", "where(x <= -3, 0, where(x >= 3, 1, x / 6 + 0.5))", -3, 3)
+_hardsigmoid = _of_x(
+    "hardsigmoid", "minimum(maximum(x / 6 + 0.5, 0), 1)", -3, 3, slope="where((x <= -3) | (x >= 3), 0, 1 / 6)"
+)
 
 
 def celu(x: TensorLike, alpha: float = 1.0) -> Tensor:
@@ -85,7 +91,13 @@ def celu(x: TensorLike, alpha: float = 1.0) -> Tensor:
     return apply(_celu, x, alpha=float(alpha))
 
 
-_celu = _of_x("celu", "where(x >= 0, x, alpha * expm1(x / alpha))", 0, alpha=1.5)
+_celu = _of_x(
+    "celu",
+    "where(x >= 0, x, alpha * expm1(x / alpha))",
+    0,
+    slope="where(x >= 0, 1, exp(x / alpha))",
+    alpha=1.5,
+)
 
 
 def logsigmoid(x: TensorLike) -> Tensor:
@@ -98,7 +110,7 @@ def logsigmoid(x: TensorLike) -> Tensor:
     return apply(_logsigmoid, x)
 
 
-_logsigmoid = _of_x("logsigmoid", "where(x < 0, x - log1p(exp(x)), -log1p(exp(-x)))")
+_logsigmoid = _of_x("logsigmoid", "minimum(x, 0) - log1p(exp(-abs(x)))", slope="sigmoid(-x)")
 
 
 def softsign(x: TensorLike) -> Tensor:

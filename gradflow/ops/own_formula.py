@@ -22,12 +22,20 @@ Names = Sequence[str]
 Compute = Callable[[Any, dict[str, Any], Any], Any]  # (xp, values by name, out) -> result
 
 
-def op_of(name: str, inputs: Names, attributes: Names, text: str, samples: tuple[Sample, ...] = ()) -> Op:
+def op_of(
+    name: str,
+    inputs: Names,
+    attributes: Names,
+    text: str,
+    samples: tuple[Sample, ...] = (),
+    slopes: Sequence[str | None] | None = None,
+) -> Op:
     """The elementwise op ``name`` that computes the formula ``text`` of its inputs and attributes.
 
     Arrays broadcast, floats promote, integers become float64. A derivative is an op of the same kind, of the gradient
-    and of what it reads; it is made when it is first asked for, so that there are derivatives of any order. On a GPU
-    every call is one kernel, generated from the formula.
+    and of what it reads; it is made when it is first asked for, so that there are derivatives of any order. ``slopes``
+    are the first ones, where better formulas are known than ``derivative`` finds. On a GPU every call is one kernel,
+    generated from the formula.
     """
 
     def forward(xp: Any, values: dict[str, Any], out: Any) -> Any:
@@ -41,7 +49,7 @@ def op_of(name: str, inputs: Names, attributes: Names, text: str, samples: tuple
         name=name,
         forward=reference(forward, inputs, attributes),
         spec=real(name),
-        vjp=pullbacks(name, inputs, attributes, [derivative(text, each) for each in inputs]),
+        vjp=pullbacks(name, inputs, attributes, slopes or [derivative(text, each) for each in inputs]),
         samples=samples,
         scalar=text,
         cuda=cuda,

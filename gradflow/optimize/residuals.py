@@ -48,26 +48,18 @@ class Residuals:
     """``fun(x, *args, **kwargs)`` with its Jacobian: ``jac``'s, or ours if that is None."""
 
     def __init__(
-        self,
-        fun: Function,
-        x0: Any,
-        args: Any,
-        kwargs: Mapping[str, Any],
-        jac: Function | None,
-        loss: Loss,
-        name: str = "least_squares",
+        self, fun: Function, x0: Any, args: Any, kwargs: Mapping[str, Any], jac: Function | None, loss: Loss
     ) -> None:
-        self.name = name
         if not callable(fun):
-            raise DTypeError(f"{name}: fun is a function, not {type(fun).__name__}")
+            raise DTypeError(f"least_squares: fun is a function, not {type(fun).__name__}")
         if jac is not None and not callable(jac):
-            raise ArgumentError(f"{name}: jac is {jac!r}; it is None (gradflow's Jacobian) or a function")
+            raise ArgumentError(f"least_squares: jac is {jac!r}; it is None (gradflow's Jacobian) or a function")
         self.fun = fun
         self.args = args if isinstance(args, tuple) else (args,)
         self.kwargs = dict(kwargs)
         self.jac = jac
         self.loss = loss
-        self.flat = Flat(name, x0)
+        self.flat = Flat("least_squares", x0)
         self.nfev = self.njev = 0
 
     def filled(self, x: Vector) -> Any:
@@ -78,7 +70,7 @@ class Residuals:
         """The residuals at the vector ``x``, a vector that can be differentiated."""
         found = asarray(self.fun(self.flat.filled(x), *self.args, **self.kwargs))
         if found.ndim > 1 or not found.size:
-            raise ShapeError(f"{self.name}: fun must return a vector of residuals and returned {found.shape}")
+            raise ShapeError(f"least_squares: fun must return a vector of residuals and returned {found.shape}")
         return found.reshape((-1,))
 
     def at(self, x: Vector) -> Point:
@@ -95,7 +87,7 @@ class Residuals:
         both = np.asarray(qr(concat([jacobian, residuals[:, None]], axis=1)).R.numpy(), np.float64)
         if not np.isfinite(both).all():
             where = "x0; begin where there is one" if self.njev == 1 else f"{at.x}; bounds may keep it from there"
-            raise ArgumentError(f"{self.name}: the Jacobian is not finite at {where}")
+            raise ArgumentError(f"least_squares: the Jacobian is not finite at {where}")
         return Linear(residuals, jacobian, both[:, :-1], both[:, -1])
 
     def _jacobian(self, x: Tensor, count: int) -> Tensor:
@@ -107,12 +99,12 @@ class Residuals:
             return found.detach()
         given = asarray(self.jac(self.flat.filled(x), *self.args, **self.kwargs), dtype=x.dtype, device=x.device)
         if given.shape != (count, x.size):
-            raise ShapeError(f"{self.name}: jac returned {given.shape}; it must return {(count, x.size)}")
+            raise ShapeError(f"least_squares: jac returned {given.shape}; it must return {(count, x.size)}")
         return given.detach()
 
     def begun(self, x: Vector) -> Point:
         """The start. Raises ArgumentError if the residuals are no numbers there."""
         found = self.at(x)
         if not math.isfinite(found.cost):
-            raise ArgumentError(f"{self.name}: residuals are not finite at x0; begin where they are numbers")
+            raise ArgumentError("least_squares: residuals are not finite at x0; begin where they are numbers")
         return found

@@ -23,9 +23,14 @@ class Applied(Module):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__()
+        self.settings: tuple[str, ...] = ()
+        self.keep(**settings)
+
+    def keep(self, **settings: Any) -> None:
+        """Have these settings, too."""
         for name, value in settings.items():
             setattr(self, name, value)
-        self.settings = tuple(settings)
+        self.settings += tuple(settings)
 
     def forward(self, *inputs: Any) -> Any:
         return type(self).function(*inputs, *self.values())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gradflow.nn.module import Module
+from typing import Any, ClassVar
+
+from gradflow.nn.applied import Applied
 from gradflow.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
 from gradflow.ops.class_labels import IGNORED
 from gradflow.ops.create import asarray
@@ -10,26 +12,32 @@ from gradflow.ops.cross_entropy import cross_entropy
 from gradflow.ops.loss import REDUCTIONS, check_reduction
 from gradflow.ops.nll_loss import nll_loss
 from gradflow.ops.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
-from gradflow.tensor import Tensor, TensorLike
+from gradflow.tensor import TensorLike
 
 
-class Loss(Module):
+class Loss(Applied):
     """What all have: ``reduction``, and weights as buffers."""
 
-    def __init__(self, reduction: str, offered: tuple[str, ...] = REDUCTIONS) -> None:
-        super().__init__()
-        check_reduction(type(self).__name__, reduction, offered)
-        self.reduction = reduction
+    offered: ClassVar[tuple[str, ...]] = REDUCTIONS
+    reduction: str
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        check_reduction(type(self).__name__, reduction, self.offered)
+        super().__init__(reduction=reduction)
 
     def hold(self, name: str, weights: TensorLike) -> None:
         """Keep ``weights`` as the buffer ``name``, which gets no gradient."""
         self.register_buffer(name, None if weights is None else asarray(weights).detach())
+        self.settings += (name,)
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return type(self).function(*inputs, **named, **dict(zip(self.settings, self.values(), strict=True)))
 
     def extra_repr(self) -> str:
         return "" if self.reduction == "mean" else f"reduction={self.reduction!r}"
 
 
-class MSELoss(Loss):
+class MSELoss(Loss, of=mse_loss):
     """``mse_loss``, the squared error, as a module; ``reduction`` is "mean", "sum", "none" or "half".
 
     >>> import gradflow as gf
@@ -37,14 +45,10 @@ class MSELoss(Loss):
     tensor(2.5)
     """
 
-    def __init__(self, *, reduction: str = "mean") -> None:
-        super().__init__(reduction, (*REDUCTIONS, "half"))
-
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return mse_loss(input, target, reduction=self.reduction)
+    offered = (*REDUCTIONS, "half")
 
 
-class L1Loss(Loss):
+class L1Loss(Loss, of=l1_loss):
     """``l1_loss``, the absolute error, as a module; ``reduction`` is "mean", "sum" or "none".
 
     >>> import gradflow as gf
@@ -52,14 +56,8 @@ class L1Loss(Loss):
     tensor(1.5)
     """
 
-    def __init__(self, *, reduction: str = "mean") -> None:
-        super().__init__(reduction)
 
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return l1_loss(input, target, reduction=self.reduction)
-
-
-class HuberLoss(Loss):
+class HuberLoss(Loss, of=huber_loss):
     """``huber_loss``, squared for errors up to ``delta`` and linear beyond, as a module.
 
     >>> import gradflow as gf
@@ -68,14 +66,11 @@ class HuberLoss(Loss):
     """
 
     def __init__(self, *, reduction: str = "mean", delta: float = 1.0) -> None:
-        super().__init__(reduction)
-        self.delta = delta
-
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return huber_loss(input, target, reduction=self.reduction, delta=self.delta)
+        super().__init__(reduction=reduction)
+        self.keep(delta=delta)
 
 
-class SmoothL1Loss(Loss):
+class SmoothL1Loss(Loss, of=smooth_l1_loss):
     """``smooth_l1_loss``, the absolute error rounded off where it is below ``beta``, as a module.
 
     >>> import gradflow as gf
@@ -84,14 +79,11 @@ class SmoothL1Loss(Loss):
     """
 
     def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
-        super().__init__(reduction)
-        self.beta = beta
-
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+        super().__init__(reduction=reduction)
+        self.keep(beta=beta)
 
 
-class BCELoss(Loss):
+class BCELoss(Loss, of=binary_cross_entropy):
     """``binary_cross_entropy``, of probabilities, as a module; ``weight`` multiplies the loss of each element.
 
     >>> import gradflow as gf
@@ -99,17 +91,12 @@ class BCELoss(Loss):
     tensor(0.6931)
     """
 
-    weight: Tensor | None
-
     def __init__(self, weight: TensorLike = None, *, reduction: str = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.hold("weight", weight)
 
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
-
-class BCEWithLogitsLoss(Loss):
+class BCEWithLogitsLoss(Loss, of=binary_cross_entropy_with_logits):
     """``binary_cross_entropy_with_logits`` as a module; ``pos_weight`` multiplies the part of positive targets.
 
     >>> import gradflow as gf
@@ -117,21 +104,13 @@ class BCEWithLogitsLoss(Loss):
     tensor(1.3863)
     """
 
-    weight: Tensor | None
-    pos_weight: Tensor | None
-
     def __init__(self, weight: TensorLike = None, *, reduction: str = "mean", pos_weight: TensorLike = None) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.hold("weight", weight)
         self.hold("pos_weight", pos_weight)
 
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return binary_cross_entropy_with_logits(
-            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
-        )
 
-
-class NLLLoss(Loss):
+class NLLLoss(Loss, of=nll_loss):
     """``nll_loss``, of log-probabilities and class labels, as a module; ``weight`` has a number for each class.
 
     >>> import gradflow as gf
@@ -139,26 +118,19 @@ class NLLLoss(Loss):
     tensor(1.25)
     """
 
-    weight: Tensor | None
-
     def __init__(self, weight: TensorLike = None, *, ignore_index: int = IGNORED, reduction: str = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
+        self.keep(ignore_index=ignore_index)
         self.hold("weight", weight)
-        self.ignore_index = ignore_index
-
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
-class CrossEntropyLoss(Loss):
+class CrossEntropyLoss(Loss, of=cross_entropy):
     """``cross_entropy``, of logits and class labels or probabilities, as a module.
 
     >>> import gradflow as gf
     >>> gf.nn.CrossEntropyLoss()(gf.tensor([[2.0, 0.0], [0.0, 2.0]]), gf.tensor([0, 0]))
     tensor(1.1269)
     """
-
-    weight: Tensor | None
 
     def __init__(
         self,
@@ -168,17 +140,6 @@ class CrossEntropyLoss(Loss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
+        self.keep(ignore_index=ignore_index, label_smoothing=label_smoothing)
         self.hold("weight", weight)
-        self.ignore_index = ignore_index
-        self.label_smoothing = label_smoothing
-
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return cross_entropy(
-            input,
-            target,
-            self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            label_smoothing=self.label_smoothing,
-        )

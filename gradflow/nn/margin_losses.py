@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gradflow.nn.losses import Loss
-from gradflow.ops.ctc_loss import Lengths, ctc_loss
+from gradflow.ops.ctc_loss import ctc_loss
 from gradflow.ops.distance import cosine_embedding_loss, triplet_margin_loss, triplet_margin_with_distance_loss
 from gradflow.ops.likelihood_loss import gaussian_nll_loss, kl_div, poisson_nll_loss
 from gradflow.ops.loss import REDUCTIONS
@@ -20,7 +20,7 @@ from gradflow.ops.margin_loss import (
 from gradflow.tensor import Tensor, TensorLike
 
 
-class HingeEmbeddingLoss(Loss):
+class HingeEmbeddingLoss(Loss, of=hinge_embedding_loss):
     """``hinge_embedding_loss``, for distances with targets 1 and -1, as a module.
 
     >>> import gradflow as gf
@@ -29,14 +29,11 @@ class HingeEmbeddingLoss(Loss):
     """
 
     def __init__(self, *, margin: float = 1.0, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-        self.margin = margin
-
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
+        super().__init__(reduction=reduction)
+        self.keep(margin=margin)
 
 
-class MarginRankingLoss(Loss):
+class MarginRankingLoss(Loss, of=margin_ranking_loss):
     """``margin_ranking_loss``, for pairs of scores with targets 1 and -1, as a module.
 
     >>> import gradflow as gf
@@ -45,14 +42,11 @@ class MarginRankingLoss(Loss):
     """
 
     def __init__(self, *, margin: float = 0.0, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-        self.margin = margin
-
-    def forward(self, input1: Tensor, input2: TensorLike, target: TensorLike) -> Tensor:
-        return margin_ranking_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
+        super().__init__(reduction=reduction)
+        self.keep(margin=margin)
 
 
-class SoftMarginLoss(Loss):
+class SoftMarginLoss(Loss, of=soft_margin_loss):
     """``soft_margin_loss``, for scores with targets 1 and -1, as a module.
 
     >>> import gradflow as gf
@@ -60,14 +54,8 @@ class SoftMarginLoss(Loss):
     tensor(0.6931472)
     """
 
-    def __init__(self, *, reduction: str = "mean") -> None:
-        super().__init__(reduction)
 
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return soft_margin_loss(input, target, reduction=self.reduction)
-
-
-class MultiLabelSoftMarginLoss(Loss):
+class MultiLabelSoftMarginLoss(Loss, of=multilabel_soft_margin_loss):
     """``multilabel_soft_margin_loss``, for logits of several classes at once, as a module.
 
     >>> import gradflow as gf
@@ -75,17 +63,12 @@ class MultiLabelSoftMarginLoss(Loss):
     tensor(0.6931472)
     """
 
-    weight: Tensor | None
-
     def __init__(self, weight: TensorLike = None, *, reduction: str = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.hold("weight", weight)
 
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return multilabel_soft_margin_loss(input, target, weight=self.weight, reduction=self.reduction)
 
-
-class MultiMarginLoss(Loss):
+class MultiMarginLoss(Loss, of=multi_margin_loss):
     """``multi_margin_loss``, for scores of classes and labels, as a module.
 
     >>> import gradflow as gf
@@ -93,21 +76,13 @@ class MultiMarginLoss(Loss):
     tensor(0.325)
     """
 
-    weight: Tensor | None
-
     def __init__(self, p: int = 1, margin: float = 1.0, weight: TensorLike = None, *, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-        self.p = p
-        self.margin = margin
+        super().__init__(reduction=reduction)
+        self.keep(p=p, margin=margin)
         self.hold("weight", weight)
 
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return multi_margin_loss(
-            input, target, weight=self.weight, p=self.p, margin=self.margin, reduction=self.reduction
-        )
 
-
-class MultiLabelMarginLoss(Loss):
+class MultiLabelMarginLoss(Loss, of=multilabel_margin_loss):
     """``multilabel_margin_loss``, for scores of classes and several labels, as a module.
 
     >>> import gradflow as gf
@@ -115,14 +90,8 @@ class MultiLabelMarginLoss(Loss):
     tensor(0.85)
     """
 
-    def __init__(self, *, reduction: str = "mean") -> None:
-        super().__init__(reduction)
 
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return multilabel_margin_loss(input, target, reduction=self.reduction)
-
-
-class CosineEmbeddingLoss(Loss):
+class CosineEmbeddingLoss(Loss, of=cosine_embedding_loss):
     """``cosine_embedding_loss``, for pairs of vectors with targets 1 and -1, as a module.
 
     >>> import gradflow as gf
@@ -131,14 +100,11 @@ class CosineEmbeddingLoss(Loss):
     """
 
     def __init__(self, *, margin: float = 0.0, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-        self.margin = margin
-
-    def forward(self, input1: Tensor, input2: TensorLike, target: TensorLike) -> Tensor:
-        return cosine_embedding_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
+        super().__init__(reduction=reduction)
+        self.keep(margin=margin)
 
 
-class TripletMarginLoss(Loss):
+class TripletMarginLoss(Loss, of=triplet_margin_loss):
     """``triplet_margin_loss``, for an anchor, a positive and a negative, as a module.
 
     >>> import gradflow as gf
@@ -149,26 +115,11 @@ class TripletMarginLoss(Loss):
     def __init__(
         self, *, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, reduction: str = "mean"
     ) -> None:
-        super().__init__(reduction)
-        self.margin = margin
-        self.p = p
-        self.eps = eps
-        self.swap = swap
-
-    def forward(self, anchor: Tensor, positive: TensorLike, negative: TensorLike) -> Tensor:
-        return triplet_margin_loss(
-            anchor,
-            positive,
-            negative,
-            margin=self.margin,
-            p=self.p,
-            eps=self.eps,
-            swap=self.swap,
-            reduction=self.reduction,
-        )
+        super().__init__(reduction=reduction)
+        self.keep(margin=margin, p=p, eps=eps, swap=swap)
 
 
-class TripletMarginWithDistanceLoss(Loss):
+class TripletMarginWithDistanceLoss(Loss, of=triplet_margin_with_distance_loss):
     """``triplet_margin_with_distance_loss``, with a distance of one's own, as a module.
 
     >>> import gradflow as gf
@@ -184,24 +135,11 @@ class TripletMarginWithDistanceLoss(Loss):
         swap: bool = False,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(reduction)
-        self.distance_function = distance_function
-        self.margin = margin
-        self.swap = swap
-
-    def forward(self, anchor: Tensor, positive: TensorLike, negative: TensorLike) -> Tensor:
-        return triplet_margin_with_distance_loss(
-            anchor,
-            positive,
-            negative,
-            distance_function=self.distance_function,
-            margin=self.margin,
-            swap=self.swap,
-            reduction=self.reduction,
-        )
+        super().__init__(reduction=reduction)
+        self.keep(distance_function=distance_function, margin=margin, swap=swap)
 
 
-class PoissonNLLLoss(Loss):
+class PoissonNLLLoss(Loss, of=poisson_nll_loss):
     """``poisson_nll_loss``, for logarithms of rates, or rates, and counts, as a module.
 
     >>> import gradflow as gf
@@ -212,18 +150,11 @@ class PoissonNLLLoss(Loss):
     def __init__(
         self, *, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean"
     ) -> None:
-        super().__init__(reduction)
-        self.log_input = log_input
-        self.full = full
-        self.eps = eps
-
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return poisson_nll_loss(
-            input, target, log_input=self.log_input, full=self.full, eps=self.eps, reduction=self.reduction
-        )
+        super().__init__(reduction=reduction)
+        self.keep(log_input=log_input, full=full, eps=eps)
 
 
-class GaussianNLLLoss(Loss):
+class GaussianNLLLoss(Loss, of=gaussian_nll_loss):
     """``gaussian_nll_loss``, for means and variances, and measurements, as a module.
 
     >>> import gradflow as gf
@@ -232,15 +163,11 @@ class GaussianNLLLoss(Loss):
     """
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-        self.full = full
-        self.eps = eps
-
-    def forward(self, input: Tensor, target: TensorLike, var: TensorLike) -> Tensor:
-        return gaussian_nll_loss(input, target, var, full=self.full, eps=self.eps, reduction=self.reduction)
+        super().__init__(reduction=reduction)
+        self.keep(full=full, eps=eps)
 
 
-class KLDivLoss(Loss):
+class KLDivLoss(Loss, of=kl_div):
     """``kl_div``, for log-probabilities and probabilities, as a module.
 
     >>> import gradflow as gf
@@ -248,15 +175,14 @@ class KLDivLoss(Loss):
     tensor(0.30685282)
     """
 
+    offered = (*REDUCTIONS, "batchmean")
+
     def __init__(self, *, log_target: bool = False, reduction: str = "mean") -> None:
-        super().__init__(reduction, (*REDUCTIONS, "batchmean"))
-        self.log_target = log_target
-
-    def forward(self, input: Tensor, target: TensorLike) -> Tensor:
-        return kl_div(input, target, log_target=self.log_target, reduction=self.reduction)
+        super().__init__(reduction=reduction)
+        self.keep(log_target=log_target)
 
 
-class CTCLoss(Loss):
+class CTCLoss(Loss, of=ctc_loss):
     """``ctc_loss``, for label sequences that are not aligned with time, as a module.
 
     >>> import gradflow as gf
@@ -266,12 +192,5 @@ class CTCLoss(Loss):
     """
 
     def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
-        super().__init__(reduction)
-        self.blank = blank
-        self.zero_infinity = zero_infinity
-
-    def forward(
-        self, log_probs: Tensor, targets: TensorLike, input_lengths: Lengths, target_lengths: Lengths
-    ) -> Tensor:
-        how = self.blank, self.reduction, self.zero_infinity
-        return ctc_loss(log_probs, targets, input_lengths, target_lengths, *how)
+        super().__init__(reduction=reduction)
+        self.keep(blank=blank, zero_infinity=zero_infinity)

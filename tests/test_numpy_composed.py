@@ -8,7 +8,16 @@ import pytest
 import gradflow as gf
 import gradflow.numpy as gnp
 from expressions import calls, check_gradients, check_values
-from gradflow.errors import ArgumentError, DTypeError, GradflowError, GradientError, IndexOutOfRange, ShapeError
+from gradflow.errors import (
+    ArgumentError,
+    CompileError,
+    DTypeError,
+    GradflowError,
+    GradientError,
+    IndexOutOfRange,
+    ShapeError,
+    TransformError,
+)
 
 SMOOTH = calls("""
 np.delete(a, 1) np.delete(a, 1, axis=0) np.delete(a, [0, -1], 1) np.delete(a, slice(0, 3, 2), axis=1)
@@ -224,6 +233,28 @@ def test_an_order_of_contractions_is_numpys_and_reads_nothing():
     ours = np.einsum_path("ij,jk,kl->il", *(gf.ones(shape) for shape in shapes), optimize="optimal")
     assert ours == theirs
     assert gf.vmap(lambda x: x * len(gnp.einsum_path("ij,jk", x, x)))(gf.ones((2, 3, 3))).shape == (2, 3, 3)
+
+
+def test_a_fit_is_mapped_and_compiled_and_warns_of_too_few_points():
+    x, y = gf.tensor([[0.0, 1.0, 2.0], [1.0, 3.0, 4.0]]), gf.tensor([[1.0, 3.0, 5.0], [0.0, 1.0, 5.0]])
+    expected = [np.polyfit(each.numpy(), values.numpy(), 1) for each, values in zip(x, y, strict=True)]
+    np.testing.assert_allclose(gf.vmap(lambda x, y: gnp.polyfit(x, y, 1))(x, y).numpy(), expected, rtol=1e-4, atol=1e-5)
+    step = gf.compile(lambda x, y: gnp.polyfit(x, y, 1))
+    for _ in range(3):
+        np.testing.assert_allclose(step(x[1], y[1]).numpy(), expected[1], rtol=1e-4, atol=1e-5)
+    with pytest.warns(np.exceptions.RankWarning, match="do not determine"):
+        gnp.polyfit(x[0], y[0], 3)
+
+
+def test_what_needs_the_elements_says_so_where_there_are_none():
+    x = gf.tensor([[1.0, 0.0, 2.0], [0.0, 0.0, 3.0]])
+    for f in (gnp.trim_zeros, lambda x: gnp.union1d(x, x), lambda x: gnp.lexsort((x,)), lambda x: gnp.frexp(x)[0]):
+        with pytest.raises(TransformError, match="reads the elements"):
+            gf.vmap(f)(x)
+        with pytest.raises(CompileError, match="reads a tensor's elements"):
+            step = gf.compile(f)
+            for i in range(3):
+                step(x[0] + i)
 
 
 def test_eigenvalues_have_numpys_dtype():

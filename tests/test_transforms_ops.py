@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import gradflow as gf
-from gradflow.op import OPS
+from gradflow.errors import GradflowError
+from gradflow.op import OPS, Spec
 from gradflow.tensor import Tensor
 from gradflow.testing.cases import call, cases, operands
-from gradflow.transforms.batching import RULES
+from gradflow.transforms.batching import RULES, rule_for
 from gradflow.transforms.level import NoRule
 from gradflow.transforms.tree import leaves
 
@@ -88,6 +89,22 @@ def test_vmap_is_a_loop(op, sample):
 
 def test_rules_are_those_of_ops_that_there_are():
     assert set(RULES) <= set(OPS)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int64", "float16", "complex64"])
+def test_there_is_a_rule_for_every_dtype_that_an_op_takes(dtype):
+    called = set()
+    for op, sample in (case.values for case in PURE):
+        inputs = [x.astype(dtype) if isinstance(x, Tensor) and x.dtype.kind == "f" else x for x in operands(sample)]
+        try:
+            with np.errstate(all="ignore"):
+                out = call(op, inputs, sample)
+        except (GradflowError, TypeError):  # of parts of attention, which are never given these
+            continue
+        specs = [x.spec if isinstance(x, Tensor) else Spec((), type(x)) for x in inputs]
+        assert rule_for(op, specs, sample.attrs, out.spec) is not None, (op.name, sample)
+        called.add(op.name)
+    assert len(called) > 50
 
 
 @pytest.mark.parametrize(("op", "sample"), DIFFERENTIABLE)

@@ -102,7 +102,7 @@ def elementwise(batch: Batch) -> Tensor:
 
 
 @rule(
-    "tril", "triu", "one_hot", "to_device",
+    "astype", "tril", "triu", "one_hot", "to_device",
     "basis_inv", "cholesky", "cofactor", "complement", "det", "eig", "eigh", "eigvals", "eigvalsh", "expm", "inv",
     "pinv", "qr", "slogdet", "svd", "svdvals", "window_sum", "window_spread", "max_pool", "max_pool_index",
 )  # fmt: skip

@@ -91,7 +91,7 @@ x, y = np.linspace(0.1, 0.9, 5), np.linspace(0.2, 1.9, 5)
 count = 0
 for name in gf.special.__all__:
     ufunc = getattr(special, name, None)
-    if not isinstance(ufunc, np.ufunc):
+    if not isinstance(ufunc, np.ufunc) or name == "expn":  # whose order is one number
         continue
     given = (x, y, x[::-1].copy())[: ufunc.nin]
     given = (np.arange(5), *given[1:]) if "i" in ufunc.types[0].split("->")[0] else given

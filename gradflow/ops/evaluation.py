@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import operator
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from types import CodeType
@@ -32,6 +33,14 @@ def evaluated(xp: Any, text: str, values: Mapping[str, Any], out: Array | None) 
     return result
 
 
+def condition(xp: Any, text: str, values: Mapping[str, Any]) -> Array:
+    """Where the condition ``text`` holds of ``values`` by name, arrays of one dtype."""
+    (dtype,) = {x.dtype for x in values.values()}
+    _, result = _code(text)
+    with np.errstate(all="ignore"):
+        return eval(result, {**_functions(xp, dtype), **values})
+
+
 @blockwise
 def _run(xp: Any, *arrays: Array, out: Array, text: str, names: tuple[str, ...], numbers: dict[str, Any]) -> Array:
     dtype = arrays[0].dtype
@@ -53,17 +62,36 @@ def _code(text: str) -> tuple[list[tuple[str, CodeType]], CodeType]:
 
 def _compiled(expression: ast.expr) -> CodeType:
     copied = ast.parse(ast.unparse(expression), mode="eval")
-    return compile(ast.fix_missing_locations(_Negated().visit(copied)), "formula", "eval")
+    return compile(ast.fix_missing_locations(_Calls().visit(copied)), "formula", "eval")
 
 
-class _Negated(ast.NodeTransformer):
-    """Calls in the place of ~, which of Python's own True would be -2."""
+def _is_fresh(node: ast.expr) -> bool:
+    """Whether what ``node`` makes is an array that nothing else has; ``where`` may return what it was given."""
+    return isinstance(node, ast.BinOp) or (isinstance(node, ast.Call) and ast.unparse(node.func) != "where")
+
+
+_OVER = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv,
+}  # fmt: skip
+
+
+class _Calls(ast.NodeTransformer):
+    """Calls in the place of ~, which of Python's own True would be -2, and of arithmetic that can overwrite."""
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         node.operand = self.visit(node.operand)
         if not isinstance(node.op, ast.Invert):
             return node
         return ast.Call(ast.Name("logical_not", ast.Load()), [node.operand], [])
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        node.left, node.right = self.visit(node.left), self.visit(node.right)
+        for position, operand in enumerate((node.left, node.right)):
+            if type(node.op) in _OVER and _is_fresh(operand):
+                function = ast.Name(f"{_OVER[type(node.op)]}_{position}", ast.Load())
+                return ast.Call(function, [node.left, node.right], [])
+        return node
 
 
 @lru_cache(maxsize=16)  # a simulated device is not kept for ever
@@ -75,7 +103,18 @@ def _functions(xp: Any, dtype: DType) -> dict[str, Any]:
     }
     theirs = {name: getattr(xp, name) for name in (*FUNCTIONS, "logical_not") if name not in own}
     both = {name: _either(function, _of_numbers(name)) for name, function in {**theirs, **own}.items()}
-    return {"__builtins__": {}, **both, **NUMBERS}
+    over = {f"{name}_{i}": _over(getattr(xp, name), _OPERATORS[name], i) for name in _OPERATORS for i in (0, 1)}
+    return {"__builtins__": {}, **both, **over, **NUMBERS}
+
+
+def _over(ufunc: Callable[..., Any], operator: Callable[[Any, Any], Any], position: int) -> Callable[..., Any]:
+    """Arithmetic whose result takes the place of the operand at ``position``, if that is an array of floats."""
+
+    def run(*given: Any) -> Any:
+        room = given[position]
+        return operator(*given) if type(room) in _PLAIN or room.dtype.kind != "f" else ufunc(*given, out=room)
+
+    return run
 
 
 def _either(of_arrays: Callable[..., Any], of_numbers: Callable[..., Any]) -> Callable[..., Any]:

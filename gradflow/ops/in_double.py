@@ -10,27 +10,28 @@ import numpy as np
 
 from gradflow.dtypes import float64
 from gradflow.ops.blockwise import blockwise
-from gradflow.ops.polynomial import Polynomial
 from gradflow.ops.precision import Array, float_dtype, stored
 
 Function = Callable[..., Array]
 
 
 def in_double(function: Function) -> Function:
-    """Make ``function(xp, x)`` of float64 arrays the forward of an op: for every dtype, in blocks, with ``out``."""
+    """Make ``function(xp, *arrays)`` of float64 arrays an op's forward: for every dtype, in blocks, with ``out``."""
 
-    def block(xp: Any, x: Array, *, out: Array, **attrs: Any) -> Array:
+    def block(xp: Any, *arrays: Array, out: Array, **attrs: Any) -> Array:
         with np.errstate(all="ignore"):
-            out[...] = function(xp, x, **attrs)
+            out[...] = function(xp, *arrays, **attrs)
         return out
 
     inner = blockwise(block)
 
     @functools.wraps(function)
-    def forward(xp: Any, x: Array, *, out: Array | None = None, **attrs: Any) -> Array:
-        if x.dtype == float64:
-            return inner(xp, x, out=out, **attrs)
-        return stored(inner(xp, x.astype(float64), **attrs), float_dtype(x.dtype), out)
+    def forward(xp: Any, *arrays: Any, out: Array | None = None, **attrs: Any) -> Array:
+        dtype = float_dtype(*arrays)
+        given = [xp.asarray(x, dtype=float64) for x in arrays]
+        return (
+            inner(xp, *given, out=out, **attrs) if dtype == float64 else stored(inner(xp, *given, **attrs), dtype, out)
+        )
 
     return forward
 
@@ -42,28 +43,13 @@ def either(xp: Any, condition: Array, x: Array, one: Function, other: Function) 
     """
     if not isinstance(x, np.ndarray):
         return xp.where(condition, one(x), other(x))
-    if condition.all():
+    chosen, flat = np.flatnonzero(condition), x.ravel()  # a tenth of the time that a mask takes
+    if chosen.size == x.size:
         return one(x)
-    if not condition.any():
+    if not chosen.size:
         return other(x)
-    out = np.empty_like(x)
-    out[condition] = one(x[condition])
-    rest = ~condition
-    out[rest] = other(x[rest])
-    return out
-
-
-def chebyshev(x: Array, coefficients: Polynomial) -> Array:
-    """The sum of Chebyshev polynomials at ``x`` in [-1, 1], the highest first, by Clenshaw's recurrence.
-
-    >>> float(chebyshev(np.array(0.5), (1.0, 0.0, 2.0)))  # T2(x) + 2
-    1.5
-    """
-    twice = 2 * x
-    before, last = 0 * x, 0 * x
-    for coefficient in coefficients[:-1]:
-        next = twice * last
-        next -= before
-        next += coefficient
-        before, last = last, next
-    return x * last - before + coefficients[-1]
+    rest = np.flatnonzero(~condition)
+    out = np.empty_like(flat)
+    out[chosen] = one(flat[chosen])
+    out[rest] = other(flat[rest])
+    return out.reshape(x.shape)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsIndex
 
-from gradflow.errors import DTypeError
+from gradflow.errors import ArgumentError, DTypeError
+from gradflow.ops.slicing import integer
 
 
 def number(name: str, role: str, given: Any) -> float:
@@ -15,3 +16,11 @@ def number(name: str, role: str, given: Any) -> float:
         return float(given)
     except TypeError:
         raise DTypeError(f"{name}: {role} is a number, not {given!r}") from None
+
+
+def order(name: str, n: SupportsIndex) -> int:
+    """``n`` as the order of a function; ArgumentError for a negative one."""
+    order = integer(name, "n", n)
+    if order < 0:
+        raise ArgumentError(f"{name}: n is {order}; orders count from 0")
+    return order

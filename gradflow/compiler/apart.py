@@ -19,8 +19,8 @@ class Apart:
     def __init__(self, program: Program) -> None:
         written = {value.storage for call in program.calls for value in call.writes}
         state = [s for s in program.storages if s.origin == STATE]
-        self._written_state = [_place(s.array) for s in state if s in written]
-        self._state = [_place(s.array) for s in state]
+        self._written_state = [place_of(s.array) for s in state if s in written]
+        self._state = [place_of(s.array) for s in state]
         self._inputs = [(i, x.storage) for i, x in enumerate(program.inputs) if x.storage.origin == INPUT]
         self._written = {i for i, storage in self._inputs if storage in written}
         self.free = not self._written_state and not self._written
@@ -40,7 +40,7 @@ class Apart:
         """Raise CompileError if an argument shares memory with what the step writes, or is written and shares any."""
         if self.free:
             return
-        places = [(i, storage, _place(arrays[i])) for i, storage in self._inputs]
+        places = [(i, storage, place_of(arrays[i])) for i, storage in self._inputs]
         for i, storage, place in places:
             others = self._state if i in self._written else self._written_state
             others = [
@@ -55,6 +55,7 @@ class Apart:
                 )
 
 
-def _place(array: Any) -> Place:
+def place_of(array: Any) -> Place:
+    """The addresses between which ``array`` lies."""
     low, high = backend_of(array).memory_of(array)
     return low, high

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import weakref
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from gradflow.compiler.apart import Apart
 from gradflow.compiler.facts import OWN, standing
 from gradflow.compiler.guards import Guards
 from gradflow.compiler.holders import Holders
+from gradflow.compiler.leftovers import forbid_escapes, forbid_sweeps
 from gradflow.compiler.places import Places
 from gradflow.compiler.program import (
     COMPUTED,
@@ -28,6 +28,7 @@ from gradflow.compiler.program import (
     Storage,
     Value,
 )
+from gradflow.compiler.seals import Seals
 from gradflow.dispatch import Observer, observed_by
 from gradflow.errors import CompileError
 from gradflow.mode import mode
@@ -60,6 +61,9 @@ class Trace(Observer):
         self.calls: list[Call] = []
         self.leaves: dict[int, Tensor] = {}
         self._places = Places()
+        self._seals = Seals()
+        for _, array, _ in self.captured.values():
+            self._seals.seal(array)
         self._made: list[tuple[weakref.ref[Tensor], Call]] = []
         self.inputs = [self._argument(x) for x in arguments]
         self.leaves |= self.lasting
@@ -73,6 +77,7 @@ class Trace(Observer):
         elif known is None:
             known = self._places.argument(x.data)
         self._track(x)
+        self._seals.seal(x.data)
         return known
 
     def _track(self, x: Tensor) -> None:
@@ -87,12 +92,17 @@ class Trace(Observer):
     # ---- what the door tells
 
     def begins(self, op: Op, inputs: tuple[Any, ...], into: Tensor | None) -> None:
+        self._seals.end_action()
         if into is not None:
             self._places.value(into.data)  # was there before
+        for x in inputs:
+            if isinstance(x, Tensor) and self._places.value(x.data).storage.origin != COMPUTED:
+                self._seals.seal(x.data)
         for position in op.mutated(len(inputs)):
             x = inputs[position]
             if isinstance(x, Tensor):
                 self._keep_initial(self._places.value(x.data).storage, x)
+                self._forbid_bypass(f"before {op.name} at {described(caller(3))}", x.data)
 
     def _keep_initial(self, storage: Storage, x: Tensor) -> None:
         """Remember what ``storage`` holds, in case that it was made in the step and must be made again."""
@@ -107,6 +117,9 @@ class Trace(Observer):
         call = Call(op, arguments, attrs, None, caller(2))
         if out is None:
             self.calls.append(call)
+            for position in op.mutated(len(inputs)):
+                if isinstance(x := inputs[position], Tensor):
+                    self._seals.renew(x.data)
             return
         known = self._places.known(out.data)
         if known is None:
@@ -118,6 +131,7 @@ class Trace(Observer):
             return  # the op gave back what it was given
         call.out = known
         self.calls.append(call)
+        self._seals.renew(out.data)
         if known.storage.origin == COMPUTED:
             self._made.append((weakref.ref(out), call))
 
@@ -143,7 +157,16 @@ class Trace(Observer):
         self.problem = self.problem or problem
 
     def performs(self, action: Callable[[], None]) -> None:
-        self.calls.append(Call(None, action=action, site=caller(2)))
+        site = caller(2)
+        self._forbid_bypass(f"before {described(site)}")
+        self._seals.begin_action()
+        self.calls.append(Call(None, action=action, site=site))
+
+    def _forbid_bypass(self, when: str, near: Any = None) -> None:
+        """Note a problem if NumPy wrote to memory (that the array ``near`` shares) that the door knew."""
+        message = self._seals.bypassed(when, near)
+        if message is not None:
+            self._problem(message)
 
     def reads(self, attempt: str) -> None:
         """Someone asks for the elements of a tensor: what depends on them a replay could not know."""
@@ -188,11 +211,13 @@ class Trace(Observer):
         """
         if self.problem is not None:
             raise self.problem
-        self._forbid_sweeps()
+        bypassed = self._seals.bypassed("before it returned")
+        forbid_sweeps(self.before.values())
         effects = [self._effect(leaf) for leaf in self.leaves.values() if leaf.is_leaf]
         wanted = [self._output(x) for x in outputs]
-        self._forbid_escapes(outputs)
+        forbid_escapes(self._made, outputs, [leaf.grad for leaf in self.leaves.values()])
         self._places.release()
+        self._seals.release()
         holders = Holders(outputs)
         for storage in self._places.storages:
             if storage.origin == STATE:
@@ -200,6 +225,8 @@ class Trace(Observer):
         given = [each for each in effects if each is not None]
         program = Program(self.inputs, self.calls, wanted, given, self._places.storages, self.pullbacks)
         Apart(program).check([x.data for x in self.arguments])
+        if bypassed is not None:
+            raise CompileError(bypassed)
         return program
 
     def persistent(self) -> list[Tensor]:
@@ -242,31 +269,6 @@ class Trace(Observer):
         """``x``, or which argument it is: another tensor in each call."""
         numbers = (Argument(i) for i, each in enumerate(self.arguments) if each is x and id(x) not in self.fixed)
         return next(numbers, x)
-
-    def _forbid_escapes(self, outputs: list[Tensor]) -> None:
-        kept = {id(x) for x in outputs} | {id(leaf.grad) for leaf in self.leaves.values()}
-        if any(x.node is not None and x.node.inputs is not None for x in outputs):
-            return  # the graph of a result holds what its gradient needs
-        for attempt in (lambda: None, gc.collect):
-            attempt()
-            escaped = [(x, call) for ref, call in self._made if (x := ref()) is not None and id(x) not in kept]
-            if not escaped:
-                return
-        x, call = escaped[0]
-        raise CompileError(
-            f"gf.compile: a tensor of shape {x.shape}, made by {call.name} at {described(call.site)}, is still held "
-            "when the compiled step has returned, by an attribute, a list or a closure; a replay would not renew it. "
-            "Return it, or keep a buffer and write to it in place with buffer.copy_(x)"
-        )
-
-    def _forbid_sweeps(self) -> None:
-        for node in self.before.values():
-            if node.inputs is None:
-                raise CompileError(
-                    "gf.compile: a backward pass inside the compiled step went on into what was computed before it, by "
-                    f"{node.op.name} at {node.where()}; a replay could not. Pass x.detach(), or return the result and "
-                    "call backward outside"
-                )
 
     def _settle(self, storage: Storage, holders: Holders) -> None:
         """Tell what was there before the step, which others hold too, from what was made in it."""

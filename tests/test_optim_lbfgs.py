@@ -17,6 +17,9 @@ OPTIONS = [
     {"line_search_fn": "strong_wolfe"},
     {"line_search_fn": "strong_wolfe", "max_iter": 4, "history_size": 2},
     {"line_search_fn": "strong_wolfe", "max_eval": 7},
+    {"line_search_fn": "strong_wolfe", "lr": 30.0},  # steps that are too long
+    {"line_search_fn": "strong_wolfe", "lr": 1e-3},  # and too short
+    {"line_search_fn": "strong_wolfe", "lr": 1e-3, "max_iter": 6, "max_eval": 4},  # and not looked for long enough
 ]
 
 

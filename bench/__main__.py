@@ -154,11 +154,12 @@ def conv(options: argparse.Namespace) -> int:
     from bench.conv import compare
     from bench.machine import busy_warning
 
-    if util.find_spec("torch") is None:
-        sys.exit("PyTorch is not installed, beside which layers are timed; pip install torch")
+    for name in options.libraries:
+        if util.find_spec(name) is None:
+            sys.exit(f"{name} is not installed, beside which layers are timed; pip install {name}")
     if warning := busy_warning():
         print(warning)
-    show(compare(options.rounds, options.seconds, options.one_thread))
+    show(compare(options.rounds, options.seconds, options.one_thread, options.libraries))
     return 0
 
 
@@ -265,7 +266,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--rounds", type=int, default=3, help="turns of each library; default: 3")
     command.add_argument("--seconds", type=float, default=0.5, help="length of a turn; default: 0.5")
     command.set_defaults(run=gradients)
-    command = commands.add_parser("conv", help="typical convolution layers, beside PyTorch")
+    command = commands.add_parser("conv", help="typical convolution layers, beside other libraries")
+    peers = ("torch", "jax", "autograd", "mygrad")
+    text = "default: torch; autograd and mygrad take minutes"
+    command.add_argument("--libraries", nargs="+", choices=peers, default=["torch"], help=text)
     command.add_argument("--rounds", type=int, default=5, help="turns of each library; default: 5")
     command.add_argument("--seconds", type=float, default=0.5, help="length of a turn; default: 0.5")
     command.add_argument("--one-thread", action="store_true", help="each library on one thread")

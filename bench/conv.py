@@ -1,4 +1,4 @@
-"""Typical convolution layers, forward and backward, side by side with PyTorch: each library in a process of its own.
+"""Typical convolution layers, forward and backward, beside other libraries: each in a process of its own.
 
 ``python -m bench.conv LIBRARY`` is such a process; requests are lines ``layer seconds`` on standard input.
 """
@@ -14,11 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.child import reply_of, replying, start, stop
+from bench.engines import Unavailable
 from bench.floor import ONE_THREAD
 from bench.table import Table, duration
 
 PAUSE = 0.1  # seconds between libraries: their threads spin for a while after their work
-LIBRARIES = ("gradflow", "torch")
+Calls = tuple[
+    Callable[[], Any], Callable[[], Any]
+]  # of the layer, and of it with the gradients; the kernels' is returned
 
 
 class Layer(NamedTuple):
@@ -44,6 +47,16 @@ class Layer(NamedTuple):
         """How the kernels slide."""
         return {"stride": self.stride, "padding": self.kernel // 2, "groups": self.groups}
 
+    def padded(self) -> tuple[Any, Any]:
+        """The arrays, for libraries without padding or groups: with as many zeros around images as windows reach."""
+        if self.groups > 1:
+            raise Unavailable("it has no groups")
+        x, weight = self.arrays()
+        before = self.kernel // 2
+        reach = (self.size + 2 * before - self.kernel) // self.stride * self.stride + self.kernel
+        around = (before, reach - self.size - before)
+        return np.pad(x, ((0, 0), (0, 0), around, around)), weight
+
 
 LAYERS = (
     Layer("28x28 digits, 1 to 8", 64, 1, 8, 28, 3, 2),
@@ -57,7 +70,7 @@ LAYERS = (
 )
 
 
-def _gradflow(layer: Layer) -> tuple[Callable[[], Any], Callable[[], Any]]:
+def _gradflow(layer: Layer) -> Calls:
     import gradflow as gf
     from gradflow.nn.functional import conv2d
 
@@ -75,7 +88,7 @@ def _gradflow(layer: Layer) -> tuple[Callable[[], Any], Callable[[], Any]]:
     return lambda: conv2d(x, weight, **layer.settings()).numpy(), both
 
 
-def _torch(layer: Layer) -> tuple[Callable[[], Any], Callable[[], Any]]:
+def _torch(layer: Layer) -> Calls:
     import torch
     from torch.nn.functional import conv2d
 
@@ -92,33 +105,99 @@ def _torch(layer: Layer) -> tuple[Callable[[], Any], Callable[[], Any]]:
     return lambda: conv2d(x, weight, **layer.settings()).numpy(), both
 
 
+def _jax(layer: Layer) -> Calls:
+    import jax
+
+    edge = (layer.kernel // 2,) * 2
+
+    @jax.jit
+    def convolve(x: Any, weight: Any) -> Any:
+        how = {"window_strides": (layer.stride,) * 2, "feature_group_count": layer.groups}
+        return jax.lax.conv_general_dilated(x, weight, padding=(edge, edge), **how)
+
+    x, weight = (jax.numpy.array(each) for each in layer.arrays())
+    ones = jax.numpy.ones_like(convolve(x, weight))
+    gradients = jax.jit(lambda x, weight: jax.vjp(convolve, x, weight)[1](ones))
+    return lambda: np.asarray(convolve(x, weight)), lambda: np.asarray(jax.block_until_ready(gradients(x, weight))[1])
+
+
+def _autograd(layer: Layer) -> Calls:
+    from autograd import make_vjp
+    from autograd.scipy.signal import convolve as convolved
+
+    def convolve(both: Any) -> Any:
+        x, weight = both
+        how = {"axes": ([2, 3], [2, 3]), "dot_axes": ([1], [1]), "mode": "valid"}
+        return convolved(x, weight[:, :, ::-1, ::-1], **how)[:, :, :: layer.stride, :: layer.stride]
+
+    arrays = layer.padded()
+    ones = np.ones_like(convolve(arrays))
+    return lambda: convolve(arrays), lambda: make_vjp(convolve)(arrays)[0](ones)[1]
+
+
+def _mygrad(layer: Layer) -> Calls:
+    import mygrad as mg
+    from mygrad.nnet.layers import conv_nd
+
+    x, weight = (mg.tensor(each) for each in layer.padded())
+
+    def both() -> Any:
+        conv_nd(x, weight, stride=layer.stride).backward(ones)
+        return weight.grad
+
+    def forward() -> Any:
+        with mg.no_autodiff:
+            return conv_nd(x, weight, stride=layer.stride).data
+
+    ones = np.ones_like(forward())
+    return forward, both
+
+
+LIBRARIES = {"gradflow": _gradflow, "torch": _torch, "jax": _jax, "autograd": _autograd, "mygrad": _mygrad}
+
+
 def _serve(library: str) -> None:
     """Answer requests: the median times of forward and of both, and a sum of each result, to compare."""
-    build = {"gradflow": _gradflow, "torch": _torch}[library]
     with replying() as reply:
         reply(ready=True)
         for line in sys.stdin:
             number, seconds = line.split()
-            forward, both = build(LAYERS[int(number)])
-            sums = [float(np.abs(call()).sum(dtype=np.float64)) for call in (forward, both)]
-            reply(seconds=[median(call, float(seconds) / 2) for call in (forward, both)], sums=sums)
+            try:
+                calls = LIBRARIES[library](LAYERS[int(number)])
+            except Unavailable:
+                reply(seconds=None)
+                continue
+            timed = [median(call, float(seconds) / 2) for call in calls]
+            sums = [float(np.abs(result).sum(dtype=np.float64)) for _, result in timed]
+            reply(seconds=[taken for taken, _ in timed], sums=sums)
 
 
-def median(call: Callable[[], Any], seconds: float) -> float:
-    """The median time of the calls that can be done in ``seconds``; at least one is."""
+def median(call: Callable[[], Any], seconds: float) -> tuple[float, Any]:
+    """The median time of the calls that can be done in ``seconds``, and what they give.
+
+    The first is to warm up, and counts only if there is no time for another.
+    """
     taken: list[float] = []
     end = time.perf_counter() + seconds
-    while not taken or time.perf_counter() < end:
+    while len(taken) < 2 or time.perf_counter() < end:
         begun = time.perf_counter()
-        call()
+        result = call()
         taken.append(time.perf_counter() - begun)
-    return statistics.median(taken)
+        if taken[0] > seconds:
+            break
+    return statistics.median(taken[1:] or taken), result
 
 
-def compare(rounds: int, seconds: float, one_thread: bool = False, layers: Sequence[Layer] = LAYERS) -> Table:
-    """Every layer in both libraries, in turn, ``rounds`` times for ``seconds``: medians, and the median of ratios."""
+def compare(
+    rounds: int,
+    seconds: float,
+    one_thread: bool = False,
+    peers: Sequence[str] = ("torch",),
+    layers: Sequence[Layer] = LAYERS,
+) -> Table:
+    """Every layer here and in peers, in turn, ``rounds`` times for ``seconds``: medians, and those of ratios."""
     environment = ONE_THREAD if one_thread else {}
-    running = [start("bench.conv", library, environment=environment) for library in LIBRARIES]
+    running = [start("bench.conv", library, environment=environment) for library in ("gradflow", *peers)]
     try:
         for process in running:
             reply_of(process)
@@ -126,29 +205,30 @@ def compare(rounds: int, seconds: float, one_thread: bool = False, layers: Seque
     finally:
         for process in running:
             stop(process)
-    header = ["layer", "gradflow, forward", "PyTorch", "ratio", "with backward", "PyTorch", "ratio"]
+    ratios = [f"/ {name}" for name in peers]
     threads = "one thread" if one_thread else "all cores"
     notes = [f"float32, {threads}; backward is of images and kernels; ratios are of times in the same round"]
-    return Table("convolution layers", header, rows, notes)
+    return Table("convolution layers", ["layer", "forward", *ratios, "with backward", *ratios], rows, notes)
 
 
 def _row(layer: Layer, running: Sequence[Any], rounds: int, seconds: float) -> list[str]:
-    found: list[list[list[float]]] = []
+    found: list[list[Any]] = []  # in each round, of each library: the two times, or None
     for _ in range(rounds):
         replies = []
         for process in running:
             time.sleep(PAUSE)
             print(LAYERS.index(layer), seconds, file=process.stdin, flush=True)
             replies.append(reply_of(process))
-        ours, theirs = (reply["sums"] for reply in replies)
-        if not np.allclose(ours, theirs, rtol=1e-3):
-            raise ValueError(f"{layer.name}: the libraries disagree, sums are {ours} and {theirs}")
+        sums = [reply["sums"] for reply in replies if reply["seconds"]]
+        if not np.allclose(sums, sums[0], rtol=1e-3):
+            raise ValueError(f"{layer.name}: the libraries disagree, sums are {sums}")
         found.append([reply["seconds"] for reply in replies])
     cells = [layer.name]
     for part in range(2):
-        ours, theirs = ([each[library][part] for each in found] for library in range(2))
-        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-        cells += [duration(statistics.median(ours)), duration(statistics.median(theirs)), f"{ratio:.2f}"]
+        cells.append(duration(statistics.median(ours[part] for ours, *_ in found)))
+        for theirs in list(zip(*found, strict=True))[1:]:
+            ratios = [ours[part] / their[part] for (ours, *_), their in zip(found, theirs, strict=True) if their]
+            cells.append(f"{statistics.median(ratios):.2f}" if ratios else "")
     return cells
 
 

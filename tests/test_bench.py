@@ -11,7 +11,7 @@ import pytest
 
 from bench import alone, conv, floor, results, scaling, step
 from bench.cases import CASES, Case, parse
-from bench.engines import Engine, engines
+from bench.engines import Engine, Unavailable, engines
 from bench.engines.numpy import build as build_by_hand
 from bench.table import markdown
 from gradflow.op import OPS
@@ -169,12 +169,17 @@ def test_variables_of_an_engine_are_set_in_its_process_alone(tmp_path: Path, mon
     assert "WHAT" not in os.environ
 
 
-@pytest.mark.parametrize("part", [0, 1], ids=["forward", "both"])
-@pytest.mark.parametrize("layer", [conv.Layer("small", 2, 3, 4, 7, 3, 2), conv.Layer("depthwise", 2, 4, 4, 5, 3, 1, 4)])
-def test_layers_are_timed_at_the_same_work(layer: conv.Layer, part: int) -> None:
-    pytest.importorskip("torch")
-    ours, theirs = conv._gradflow(layer), conv._torch(layer)
-    np.testing.assert_allclose(ours[part](), theirs[part](), rtol=0, atol=1e-4)
+@pytest.mark.parametrize("library", conv.LIBRARIES)
+@pytest.mark.parametrize("layer", [conv.Layer("small", 2, 3, 4, 8, 3, 2), conv.Layer("depthwise", 2, 4, 4, 5, 3, 1, 4)])
+def test_layers_are_timed_at_the_same_work(layer: conv.Layer, library: str) -> None:
+    pytest.importorskip(library)
+    try:
+        found = conv.LIBRARIES[library](layer)
+    except Unavailable:
+        assert layer.groups > 1
+        return
+    for one, other in zip(conv.LIBRARIES["gradflow"](layer), found, strict=True):
+        np.testing.assert_allclose(one(), other(), rtol=0, atol=1e-4)
 
 
 def test_parameters_are_those_of_the_weights() -> None:

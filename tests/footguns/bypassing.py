@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 import gradflow as gf
@@ -113,6 +115,24 @@ def numpy_between_two_writes_of_the_step(compile):
 
     for i in range(4):
         yield step(numbers(3, seed=i)), count
+
+
+@equal(replays=0)
+def descent_by_numpy_that_is_left_as_it_is(compile):
+    w = numbers(4).requires_grad_()
+
+    @compile(fallback=True)
+    def step(x):
+        w.grad = None
+        loss = ((w * x) ** 2).sum()
+        loss.backward()
+        w.data -= 0.1 * w.grad.data
+        return loss
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for i in range(4):
+            yield step(numbers(4, seed=i)), w
 
 
 @equal()

@@ -264,3 +264,13 @@ def test_it_runs_on_the_device_of_its_arguments(cuda):
     np.testing.assert_allclose(out.cpu().numpy(), [[3, 12], [27, 48]], rtol=1e-6)
     _, t = gf.jvp(lambda x: gf.softmax(x, axis=1).sum(), (x,), (x,))
     assert t.device == x.device
+
+
+def test_draws_for_each_example_are_the_same_on_every_device(cuda):
+    for draw in (lambda x: gf.random.normal(3, device=x.device), lambda x: gf.nn.functional.dropout(x, 0.5)):
+        found = []
+        for device in ("cpu", "cuda"):
+            gf.manual_seed(4)
+            found.append(gf.vmap(draw, randomness="different")(gf.ones((5, 3), device=device)))
+        assert found[1].device.kind == "cuda"
+        np.testing.assert_array_equal(found[0].numpy(), found[1].cpu().numpy())

@@ -25,6 +25,7 @@ OPTIONS = [
     ("NAdam", {"lr": 0.01, "decoupled_weight_decay": True, "weight_decay": 0.1}),
     ("RAdam", {}),
     ("RAdam", {"lr": 0.01, "betas": (0.8, 0.9), "eps": 1e-3, **DECAYING}),
+    ("RAdam", {"lr": 0.01, "betas": (0.8, 0.6)}),  # whose average is never long enough
     ("RAdam", {"lr": 0.01, "decoupled_weight_decay": True, "weight_decay": 0.1}),
 ]
 NAMES = ["Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam"]

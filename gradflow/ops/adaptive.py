@@ -82,13 +82,14 @@ def _radam(
 ) -> str:  # fmt: skip
     beta1, beta2 = betas
     longest = 2 / (1 - beta2) - 1
+    ratio = longest / ((longest - 4) * (longest - 2)) if longest > 5 else 0.0  # otherwise it never is long enough
     text = f"""
 step = step + 1
 power = {beta2} ** step
 whole = 1 - power
 length = {longest} - 2 * step * power / whole
 known = length > 5
-share = (length - 4) * (length - 2) * {longest / ((longest - 4) * (longest - 2))} / length
+share = (length - 4) * (length - 2) * {ratio} / length
 adapted = sqrt(maximum(share * whole, 0))
 rate = lr / (1 - {beta1} ** step)
 down = {descent_text(0.0 if decoupled_weight_decay else weight_decay, maximize)}

@@ -9,6 +9,8 @@ from functools import cache
 from types import CodeType
 from typing import Any
 
+import numpy as np
+
 from gradflow.formula import FUNCTIONS, names, parse
 from gradflow.op import Spec
 from gradflow.ops.update import chunks
@@ -28,13 +30,20 @@ def by_formula(scalar: Callable[..., str]) -> Callable[..., None]:
         specs = (Spec((), type(None)) if x is None else Spec(x.shape, x.dtype) for x in given)
         arrays = {name: x for name, x in zip(inputs, given, strict=True) if x is not None}
         flat = {name: x for name, x in arrays.items() if name in inputs[:2] or x.ndim}
-        shared = {**_functions(xp), **attrs, **{name: x for name, x in arrays.items() if name not in flat}}
+        shared = {**_functions(xp), **attrs, **{name: _number(xp, x) for name, x in arrays.items() if name not in flat}}
         for_all, for_each = _lines(scalar(*specs, **attrs), frozenset(flat))
-        _do(for_all, shared, arrays)
+        for name, line in for_all:
+            shared[name] = _number(xp, eval(line, shared))
+            if name in arrays:
+                arrays[name][...] = shared[name]
         for *parts, scratch in chunks(xp, *flat.values()):
             narrow = {name: _narrowed(xp, x, scratch.dtype) for name, x in shared.items()}
             here = dict(zip(flat, parts, strict=True))
-            _do(for_each, {**narrow, **here}, here)
+            known = {**narrow, **here}
+            for name, line in for_each:
+                known[name] = eval(line, known)
+                if name in here:
+                    here[name][...] = known[name]
 
     code = f"lambda xp, {', '.join(inputs)}, *, {', '.join(declared.kwonlyargs)}: "
     attributes = ", ".join(f"{each}={each}" for each in declared.kwonlyargs)
@@ -42,14 +51,9 @@ def by_formula(scalar: Callable[..., str]) -> Callable[..., None]:
     return forward
 
 
-def _do(lines: Lines, known: dict[str, Any], written: dict[str, Any]) -> None:
-    """Do ``lines`` with what is ``known``; arrays whose names they assign are ``written``."""
-    for name, line in lines:
-        value = eval(line, known)
-        if name in written:
-            written[name][...] = value
-            value = written[name]
-        known[name] = value
+def _number(xp: Any, x: Any) -> Any:
+    """A number of all elements: on the CPU one of Python's, which is fast, on a GPU one that nobody waits for."""
+    return x.item() if xp is np and hasattr(x, "item") else x
 
 
 def _narrowed(xp: Any, x: Any, dtype: Any) -> Any:

@@ -10,7 +10,7 @@ from footguns import batches, net, numbers
 from gradflow.backend import native
 from gradflow.compiler.plan import Plan
 from gradflow.launch import Gemm
-from gradflow.loop import CrossEntropy, FusedProduct, Loop
+from gradflow.loop import CrossEntropy, Loop
 from gradflow.nn.functional import cross_entropy
 from gradflow.testing.poison import PoisonedReplay, poison
 

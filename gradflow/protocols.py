@@ -61,7 +61,8 @@ def _scipys(ufunc: Any) -> Callable[..., Any] | None:
     name = "digamma" if theirs == "psi" else theirs
     if getattr(sys.modules.get("scipy.special._ufuncs"), theirs, None) is not ufunc or name not in special.__all__:
         return None
-    known = _found[ufunc] = import_module("gradflow.numpy.universal").Universal(ufunc, getattr(special, name))
+    known: Callable[..., Any] = import_module("gradflow.numpy.universal").Universal(ufunc, getattr(special, name))
+    _found[ufunc] = known
     return known
 
 

@@ -15,6 +15,8 @@ from gradflow.loop import ELEMENT, SCALAR, FusedProduct, Loop
 
 def with_fused_products(works: Sequence[Work]) -> list[Work]:
     """``works`` with large products moved down to the loops over their elements, where nothing is in between."""
+    if not any(isinstance(work.does, Gemm) and fuses(work.does) for work in works):
+        return list(works)
     done: list[Work] = []
     for work in works:
         products = _products(done, work)

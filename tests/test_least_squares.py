@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradflow as gf
-from gradflow.errors import ArgumentError, ConvergenceError, ShapeError
+from gradflow.errors import ArgumentError, ConvergenceError, DTypeError, ShapeError
 from gradflow.optimize import OptimizeWarning, curve_fit, least_squares
 from minima import PROBLEMS
 
@@ -268,5 +268,11 @@ def test_what_curve_fit_refuses():
         curve_fit(lambda x, *p: p[0] * x, x, x)
     with pytest.raises(ShapeError, match=r"sigma is \(3,\); it must be \(4,\) or \(4, 4\)"):
         curve_fit(line, x, x, sigma=[1, 2, 3])
+    with pytest.raises(DTypeError, match="f is a function, not int"):
+        curve_fit(3, x, x)
+    with pytest.raises(ShapeError, match=r"a bound is \(3,\); f has 2 parameters"):
+        curve_fit(line, x, x, bounds=([0, 0, 0], np.inf))
+    with pytest.raises(ArgumentError, match="not 3 of them"):
+        curve_fit(line, x, x, bounds=(0, 1, 2))
     with pytest.raises(ShapeError, match="f returned 3 values; there are 4 in ydata"):
         curve_fit(lambda x, a: a * x[:3], x, x)

@@ -346,6 +346,7 @@ def test_what_minimize_refuses(given, error, message):
         ({"loss": "huber", "method": "lm"}, ArgumentError, "'lm' takes no loss but linear"),
         ({"bounds": ([0, 0], [9, 9]), "method": "lm"}, ArgumentError, "'lm' takes no bounds"),
         ({"bounds": [(0, 9)] * 3}, ArgumentError, r"bounds are \(low, high\), of all variables, not 3"),
+        ({"bounds": None}, ArgumentError, r"bounds are \(low, high\), of all variables, not None"),
         ({"bounds": ([0, 0, 0], 9)}, ShapeError, r"a bound is \(3,\); x0 has \(2,\)"),
         ({"bounds": ([0, 3], [9, 3])}, ArgumentError, "nothing is between the bounds of variable 1, 3.0 and 3.0"),
         ({"bounds": (0, 1.5)}, ArgumentError, r"x0 is \[1. 2.\], which is not between the bounds"),

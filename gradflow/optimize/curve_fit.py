@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from gradflow.dtypes import finfo, float64
-from gradflow.errors import ArgumentError, ConvergenceError, ShapeError
+from gradflow.errors import ArgumentError, ConvergenceError, DTypeError, ShapeError
 from gradflow.ops.create import asarray
 from gradflow.ops.triangular import cholesky, solve_triangular
-from gradflow.optimize.least_squares import least_squares
+from gradflow.optimize.least_squares import ends_of, least_squares
 from gradflow.optimize.result import OptimizeResult, OptimizeWarning
 from gradflow.tensor import Tensor
 
@@ -81,13 +81,18 @@ def curve_fit(
 
 def _start(f: Function, bounds: Any) -> Any:
     """1 for each parameter of ``f``; between its bounds, or 1 away from the only one, if it has any."""
+    if not callable(f):
+        raise DTypeError(f"curve_fit: f is a function, not {type(f).__name__}")
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = inspect.signature(f).parameters.values()
     count = sum(each.kind in kinds for each in parameters) - 1
     if count < 1 or any(each.kind == inspect.Parameter.VAR_POSITIONAL for each in parameters):
         raise ArgumentError("curve_fit: the signature of f does not say how many parameters there are; give p0")
-    ends = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
-    low, high = (np.broadcast_to(np.asarray(each, np.float64), count) for each in ends)
+    ends = [np.asarray(each, np.float64) for each in ends_of(bounds)]
+    for each in ends:
+        if each.shape not in ((), (count,)):
+            raise ShapeError(f"curve_fit: a bound is {each.shape}; f has {count} parameters")
+    low, high = (np.broadcast_to(each, count) for each in ends)
     bounded = np.isfinite(low), np.isfinite(high)
     with np.errstate(invalid="ignore"):
         choices = [(low + high) / 2, low + 1, high - 1]

@@ -83,7 +83,7 @@ def least_squares(
     tolerances = {"ftol": ftol, "xtol": xtol, "gtol": gtol}
     _check(method, tolerances, max_nfev)
     problem = Residuals(fun, x0, args, kwargs or {}, jac, Loss(loss, f_scale))
-    low, high = _bounds(problem.flat, bounds)
+    low, high = (problem.flat.flattened("a bound", each).numpy() for each in ends_of(bounds))
     free = not np.isfinite([low, high]).any()
     chosen = method or ("lm" if free and loss == "linear" else "trf")
     if chosen == "lm" and not (free and loss == "linear"):
@@ -121,12 +121,13 @@ def _check(method: str | None, tolerances: dict[str, float | None], limit: int |
         raise ArgumentError(f"least_squares: max_nfev is {limit}; it must be 1 or more")
 
 
-def _bounds(flat: Flat, given: Any) -> tuple[Vector, Vector]:
-    ends = (given.lb, given.ub) if hasattr(given, "lb") else tuple(given)
-    if len(ends) != 2:
-        raise ArgumentError(f"least_squares: bounds are (low, high), of all variables, not {len(ends)} of them")
-    low, high = (flat.flattened("a bound", each).numpy() for each in ends)
-    return low, high
+def ends_of(bounds: Any) -> tuple[Any, Any]:
+    """The lower and the upper end of ``bounds``; ArgumentError if they are no pair."""
+    ends = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    if not isinstance(ends, tuple | list | np.ndarray) or len(ends) != 2:
+        many = f"{len(ends)} of them" if hasattr(ends, "__len__") else repr(ends)
+        raise ArgumentError(f"least_squares: bounds are (low, high), of all variables, not {many}")
+    return ends[0], ends[1]
 
 
 def _weights(flat: Flat, x_scale: Any, method: str) -> Vector | None:

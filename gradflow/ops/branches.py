@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradflow.formula import parse
-from gradflow.op import Op, Spec
+from gradflow.op import Op
 from gradflow.ops.blockwise import real
 from gradflow.ops.evaluation import condition, evaluated
 from gradflow.ops.in_double import in_double
@@ -53,13 +53,14 @@ def of_orders(
     def function(xp: Any, x: Array, *, n: int) -> Array:
         return taken(xp, x, branches(n))
 
-    def spec(x: Spec, n: int) -> Spec:
-        return real(name)(x)
-
-    def scalar(x: Spec, n: int) -> str:
-        return joined(branches(n))
-
-    return Op(name=name, forward=in_double(function), spec=spec, vjp=(vjp,), scalar=scalar, samples=tuple(samples))
+    return Op(
+        name=name,
+        forward=in_double(function),
+        spec=real(name),
+        vjp=(vjp,),
+        scalar=lambda x, n: joined(branches(n)),
+        samples=tuple(samples),
+    )
 
 
 def taken(xp: Any, x: Array, branches: tuple[Branch, ...]) -> Array:

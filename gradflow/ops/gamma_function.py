@@ -7,7 +7,7 @@ from typing import Any, SupportsIndex
 
 from gradflow.dispatch import apply
 from gradflow.errors import ArgumentError
-from gradflow.op import Op, Spec
+from gradflow.op import Op
 from gradflow.ops.blockwise import real
 from gradflow.ops.branches import of_branches, taken
 from gradflow.ops.create import asarray
@@ -235,10 +235,6 @@ def _polygamma_forward(xp: Any, x: Array, *, n: int) -> Array:
     return either(xp, x >= 0, x, lambda x: sign * _hurwitz(xp, n + 1, x), reflected)
 
 
-def _polygamma_spec(x: Spec, n: int) -> Spec:
-    return real("polygamma")(x)
-
-
 _POSITIVE = (*unary(0.3, 4.0), sample(Given([0.3, 2.0, 6.0, 15.0])))
 _LARGE = sample(Given([7.0, 8.2]))
 _NEGATIVE = sample(Given([-0.3, -1.4, -2.6]))
@@ -250,7 +246,7 @@ _gamma = of_branches(
 _polygamma: Op = Op(
     name="polygamma",
     forward=_polygamma_forward,
-    spec=_polygamma_spec,
+    spec=real("polygamma"),
     vjp=(lambda g, x, n: g * apply(_polygamma, x, n=n + 1),),
     scalar=lambda x, n: DIGAMMA[-1][1] if n == 0 else None,
     samples=(

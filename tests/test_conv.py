@@ -66,6 +66,14 @@ def test_a_transposed_convolution_and_its_gradients_are_torchs(rank, settings, t
     against_torch(torch, getattr(F, name), getattr(torch.nn.functional, name), x, weight, rng.random(6), **settings)
 
 
+@pytest.mark.parametrize("settings", [{}, {"stride": 2, "padding": (1, 0)}, {"groups": 2, "padding": 1}], ids=str)
+def test_of_many_small_images_samples_lie_in_rows_which_changes_nothing(settings, torch, rng):
+    x, weight = rng.standard_normal((17, 4, 6, 7)), rng.standard_normal((2, 4 // settings.get("groups", 1), 3, 3))
+    against_torch(torch, F.conv2d, torch.nn.functional.conv2d, x, weight, rng.random(2), **settings)
+    weight = rng.standard_normal((4, 2, 3, 3))
+    against_torch(torch, F.conv_transpose2d, torch.nn.functional.conv_transpose2d, x, weight, None, **settings)
+
+
 def test_a_single_sample_needs_no_dimension_for_samples(torch, rng):
     x, weight = rng.standard_normal((3, 6, 5)), rng.standard_normal((2, 3, 3, 3))
     against_torch(torch, F.conv2d, torch.nn.functional.conv2d, x, weight, None)

@@ -21,11 +21,14 @@ Part = TypeVar("Part")
 CPU_ROOM = 1 << 19
 GPU_ROOM = 1 << 27
 STRANDS = 16  # in which blocks are added up independently of each other
+SHORT = 8  # windows in a row: NumPy spends more time from row to row than on as few
 
 
 def convolved(xp: Any, x: Array, weight: Array, windows: Windows, groups: int, dtype: DType) -> Array:
     """What windows of ``x`` (N, C, sizes...) give with ``weight`` (O, C / groups, kernel...): (N, O, windows...)."""
     counts, matrices = windows.counts(x.shape[2:]), _matrices(weight, groups, dtype)
+    if _short(xp, len(x), counts, windows):
+        return _turned_back(convolved(xp, _turned(x), weight[..., None], windows.beside, groups, dtype))
     source = padded(xp, x, windows, dtype)
     if windows.single:
         return _multiplied(xp, matrices, source)
@@ -41,6 +44,9 @@ def convolved(xp: Any, x: Array, weight: Array, windows: Windows, groups: int, d
 
 def input_grad(xp: Any, g: Array, weight: Array, windows: Windows, groups: int, sizes: Shape, dtype: DType) -> Array:
     """The gradient of ``convolved`` in ``x``, which has ``sizes``, by ``g`` (N, O, windows...)."""
+    if _short(xp, len(g), g.shape[2:], windows):
+        sizes = (*sizes, len(g))
+        return _turned_back(input_grad(xp, _turned(g), weight[..., None], windows.beside, groups, sizes, dtype))
     outputs, inputs, opposite = len(weight) // groups, weight.shape[1], windows.opposite
     if opposite is not None and (windows.single or outputs <= 2 * inputs > 2):  # fewer copies than there are sums
         return convolved(xp, g, _mirrored(weight, groups), opposite, groups, dtype)
@@ -59,6 +65,8 @@ def input_grad(xp: Any, g: Array, weight: Array, windows: Windows, groups: int, 
 
 def weight_grad(xp: Any, x: Array, g: Array, windows: Windows, groups: int, dtype: DType) -> Array:
     """The gradient of ``convolved`` in ``weight``, by ``g`` (N, O, windows...)."""
+    if _short(xp, len(x), g.shape[2:], windows):
+        return weight_grad(xp, _turned(x), _turned(g), windows.beside, groups, dtype)[..., 0]
     counts, outputs, inputs = g.shape[2:], g.shape[1], x.shape[1] // groups
     source, g = padded(xp, x, windows, dtype), g.astype(dtype, copy=False)
     elements = inputs * math.prod(windows.kernel)
@@ -74,6 +82,20 @@ def weight_grad(xp: Any, x: Array, g: Array, windows: Windows, groups: int, dtyp
     _each(xp, work, range(strands))
     total = sums[0] if strands == 1 else sums.sum(axis=0)
     return total.reshape(outputs, inputs, *windows.kernel)
+
+
+def _short(xp: Any, samples: int, counts: Shape, windows: Windows) -> bool:
+    """Whether rows of windows are so short, and samples so many, that on a CPU samples had better lie in rows."""
+    return xp is np and counts[-1] < SHORT and samples >= 2 * SHORT and not windows.single
+
+
+def _turned(x: Array) -> Array:
+    """(N, C, sizes...) as one sample, (1, C, sizes..., N)."""
+    return np.ascontiguousarray(np.moveaxis(x, 0, -1))[None]
+
+
+def _turned_back(x: Array) -> Array:
+    return np.ascontiguousarray(np.moveaxis(x[0], -1, 0))
 
 
 def _multiplied(xp: Any, matrices: Array, x: Array) -> Array:

@@ -60,6 +60,11 @@ class Windows(NamedTuple):
             return None
         return self._replace(padding=around)
 
+    @property
+    def beside(self) -> Windows:
+        """These over one more dimension, along which they lie side by side, each of one element."""
+        return Windows((*self.kernel, 1), (*self.stride, 1), (*self.padding, (0, 0)), (*self.dilation, 1))
+
 
 def sizes_of(name: str, role: str, given: Sizes, rank: int, least: int = 0) -> Shape:
     """``given``, an integer for all of ``rank`` dimensions or one for each, as a tuple; none is below ``least``.

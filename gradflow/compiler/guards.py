@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradflow.changes import changes
+from gradflow.compiler.mentions import MISSING, code_of, contents, is_ours, names_in, names_of
 from gradflow.nn.module import Module
 from gradflow.optim.optimizer import Optimizer
 from gradflow.tensor import Tensor
@@ -19,7 +20,6 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype
 DEPTH = 12  # of attributes of attributes that are looked into
 SHORT = 64  # elements of a list or dict that are watched one by one; those of longer ones together
 SMALL = 4096  # elements of an array that are compared, in case that it is converted
-MISSING = object()
 
 
 class Watch(NamedTuple):
@@ -55,7 +55,7 @@ class Guards:
         self._function(function, DEPTH)
         inner: Any = inspect.unwrap(getattr(function, "func", function))
         inner = getattr(inner, "__func__", inner)
-        names = _names(inner) if isinstance(inner, types.FunctionType) else set()
+        names = names_of(inner) if isinstance(inner, types.FunctionType) else set()
         for each in given:
             self._object("an argument", each, names, DEPTH)
         self.count = changes.count
@@ -103,7 +103,7 @@ class Guards:
             for each in (function.func, *function.args, *function.keywords.values()):
                 self._object("an argument of a partial", each, set(), depth)
         elif isinstance(function, types.MethodType):
-            self._object("self", function.__self__, _names(function.__func__), depth)
+            self._object("self", function.__self__, names_of(function.__func__), depth)
             self._function(function.__func__, depth)
         elif isinstance(function, Module):
             self._module(type(function).__name__, function)
@@ -112,14 +112,14 @@ class Guards:
         elif hasattr(function, "__wrapped__"):
             self._function(function.__wrapped__, depth)
         elif not isinstance(function, type) and isinstance(type(function).__call__, types.FunctionType):
-            names = _names(type(function).__call__)
+            names = names_of(type(function).__call__)
             self._attributes(type(function).__name__, function, names, depth)
             self._function(type(function).__call__, depth - 1)
 
     def _variables(self, function: types.FunctionType, depth: int) -> None:
-        names = _names(function)
+        names = names_of(function)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            self._watch(name, functools.partial(_contents, cell), names, depth)
+            self._watch(name, functools.partial(contents, cell), names, depth)
         for name in names & function.__globals__.keys():
             self._watch(name, functools.partial(function.__globals__.get, name, MISSING), names, depth)
         for i, default in enumerate(function.__defaults__ or ()):
@@ -170,11 +170,11 @@ class Guards:
     def _attributes(self, name: str, value: Any, names: set[str], depth: int) -> None:
         """Look at the attributes of an object, or a class, that are in ``names``, or that its methods mention."""
         kinds = value.__mro__ if isinstance(value, type) else type(value).__mro__
-        shared = {key: each for kind in reversed(kinds) if not _ours(kind) for key, each in vars(kind).items()}
+        shared = {key: each for kind in reversed(kinds) if not is_ours(kind) for key, each in vars(kind).items()}
         wanted, new = set(names), set(names)
         while new:
-            codes = [_code_of(shared[each]) for each in new & shared.keys()]
-            new = {name for code in codes if code is not None for name in _names(code)} - wanted
+            codes = [code_of(shared[each]) for each in new & shared.keys()]
+            new = {name for code in codes if code is not None for name in names_of(code)} - wanted
             wanted |= new
         held = getattr(value, "__dict__", {})
         for each in sorted(wanted & (shared.keys() | held.keys())):
@@ -210,8 +210,8 @@ class Guards:
                     self._function(value, 1)
                 elif isinstance(value, Tensor):
                     self._tensor(value)
-                elif not isinstance(value, Module) and not _ours(type(each)) and key != "_buffers":
-                    self._object(f"{prefix}.{key}", value, _names_in(type(each)), DEPTH)
+                elif not isinstance(value, Module) and not is_ours(type(each)) and key != "_buffers":
+                    self._object(f"{prefix}.{key}", value, names_in(type(each)), DEPTH)
             self.counted.append(Watch(f"the attributes of {prefix}", functools.partial(len, held), len(held)))
             forward = getattr(type(each), "forward", None)  # lists of modules have none
             if isinstance(forward, types.FunctionType):
@@ -235,33 +235,6 @@ def _same(now: Any, was: Any) -> bool:
     return bool(now == was) and (bool(now) or repr(now) == repr(was))
 
 
-def _names(function: Any) -> set[str]:
-    """All names that the code of ``function``, and of functions in it, mentions; strings may be names, for getattr."""
-    names: set[str] = set()
-    for code in _codes(function.__code__):
-        names.update(code.co_names, code.co_freevars)
-        names.update(each for each in code.co_consts if isinstance(each, str) and each.isidentifier())
-    return names
-
-
-def _code_of(attribute: Any) -> Any:
-    """The function behind a method or a property of a class, None for other attributes."""
-    for name in ("fget", "__func__", "func"):  # of a property, a static or class method, a cached property
-        attribute = getattr(attribute, name, attribute)
-    return attribute if isinstance(attribute, types.FunctionType) else None
-
-
-def _names_in(kind: type) -> set[str]:
-    """All names that methods of ``kind`` mention."""
-    functions = [_code_of(each) for base in kind.__mro__ if not _ours(base) for each in vars(base).values()]
-    return {name for function in functions if function is not None for name in _names(function)}
-
-
-def _ours(kind: type) -> bool:
-    """Whether a class is not the user's own."""
-    return kind.__module__.partition(".")[0] in ("gradflow", "builtins", "numpy", "typing", "abc")
-
-
 def _marks(container: Any) -> Any:
     """What tells the elements of a container from others: values of plain ones, the identities of others."""
     pairs = container.items() if isinstance(container, dict) else ((0, each) for each in container)
@@ -271,20 +244,6 @@ def _marks(container: Any) -> Any:
 
 def _segments(group: Any) -> tuple[Any, ...]:
     return tuple(group.segments)
-
-
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _codes(constant)
-
-
-def _contents(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not assigned yet
-        return MISSING
 
 
 def _item(container: Any, key: Any) -> Any:

@@ -210,3 +210,43 @@ def a_print_inside():
         return x * 2
 
     return step
+
+
+def scaled_by_options(model, x):
+    return x * model.options.factor
+
+
+class Options:
+    """Nothing but an attribute, which no method of its own mentions."""
+
+    def __init__(self):
+        self.factor = 2.0
+
+
+class WithOptions(gf.nn.Module):
+    """A module whose ``forward`` leaves the work to a function that it gives itself to."""
+
+    def forward(self, x):
+        return scaled_by_options(self, x)
+
+
+@equal(replays=2)
+@changed
+def an_attribute_that_a_function_reads_which_a_module_gives_itself_to():
+    model = WithOptions()
+    model.options = Options()
+    return model, lambda: setattr(model.options, "factor", 7.0)
+
+
+@equal(replays=2)
+@changed
+def an_attribute_that_a_function_in_a_closure_reads_of_an_object_it_is_given():
+    options = Options()
+
+    def inner(given, x):
+        return x * given.factor
+
+    def outer(given, x):
+        return inner(given, x) + 1
+
+    return lambda x: outer(options, x), lambda: setattr(options, "factor", 7.0)

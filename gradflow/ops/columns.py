@@ -20,7 +20,7 @@ Part = TypeVar("Part")
 # A block of columns has so many elements: on a CPU what its caches hold, on a GPU what keeps launches few.
 CPU_ROOM = 1 << 19
 GPU_ROOM = 1 << 27
-STRANDS = 16  # in which blocks are added up independently of each other
+STRANDS = 1 << 21  # the elements of sums of blocks that are made independently of each other
 SHORT = 8  # windows in a row: NumPy spends more time from row to row than on as few
 
 
@@ -38,7 +38,7 @@ def convolved(xp: Any, x: Array, weight: Array, windows: Windows, groups: int, d
         part = block.of(result)
         part[...] = xp.matmul(matrices, _columns(xp, source, block, windows, counts, groups)).reshape(part.shape)
 
-    _each(xp, work, blocks(len(x), counts, groups * matrices.shape[-1], _room(xp)))
+    _each(xp, work, blocks(len(x), counts, groups * matrices.shape[-1], _room(xp, matrices.size)))
     return result
 
 
@@ -58,7 +58,7 @@ def input_grad(xp: Any, g: Array, weight: Array, windows: Windows, groups: int, 
         for block in same_samples:
             _spread(xp, matrices, block.of(g), windows, block.seen(result, windows))
 
-    every = blocks(len(g), g.shape[2:], groups * matrices.shape[1], _room(xp))
+    every = blocks(len(g), g.shape[2:], groups * matrices.shape[1], _room(xp, matrices.size))
     _each(xp, work, (list(blocks) for _, blocks in groupby(every, lambda block: block.samples)))
     return unpadded(result, windows, sizes)
 
@@ -70,14 +70,18 @@ def weight_grad(xp: Any, x: Array, g: Array, windows: Windows, groups: int, dtyp
     counts, outputs, inputs = g.shape[2:], g.shape[1], x.shape[1] // groups
     source, g = padded(xp, x, windows, dtype), g.astype(dtype, copy=False)
     elements = inputs * math.prod(windows.kernel)
-    every = list(blocks(len(x), counts, groups * elements, _room(xp)))
-    strands = min(STRANDS, len(every)) if xp is np else 1
+    every = list(blocks(len(x), counts, groups * elements, _room(xp, outputs * elements)))
+    strands = max(1, min(len(every), STRANDS // max(1, outputs * elements))) if xp is np else 1
     sums = xp.zeros((strands, groups, outputs // groups, elements), dtype)
 
     def work(strand: int) -> None:
-        for block in every[strand::strands]:
-            columns = _columns(xp, source, block, windows, counts, groups)
-            sums[strand] += xp.matmul(_side_by_side(block.of(g), groups), columns.swapaxes(-1, -2))
+        for i, block in enumerate(every[strand::strands]):
+            side = _side_by_side(block.of(g), groups)
+            columns = _columns(xp, source, block, windows, counts, groups).swapaxes(-1, -2)
+            if i:
+                sums[strand] += xp.matmul(side, columns)
+            else:
+                xp.matmul(side, columns, out=sums[strand])
 
     _each(xp, work, range(strands))
     total = sums[0] if strands == 1 else sums.sum(axis=0)
@@ -119,8 +123,9 @@ def _each(xp: Any, work: Callable[[Part], None], parts: Iterable[Part]) -> None:
             work(part)
 
 
-def _room(xp: Any) -> int:
-    return CPU_ROOM if xp is np else GPU_ROOM
+def _room(xp: Any, matrices: int) -> int:
+    """Of a block; on a CPU at least as many elements as the matrices have, which are read or added to for each."""
+    return max(CPU_ROOM, matrices) if xp is np else GPU_ROOM
 
 
 def _columns(xp: Any, x: Array, block: Block, windows: Windows, counts: Shape, groups: int) -> Array:

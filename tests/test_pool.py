@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -139,3 +141,12 @@ LAYERS = [
 def test_layers_are_torchs(name, sizes, settings, torch, rng):
     x = rng.random(SHAPE[: int(name[-2]) + 2])
     against_torch(torch, getattr(nn, name)(*sizes, **settings), getattr(torch.nn, name)(*sizes, **settings), x)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_a_function_of_some_dimensions_says_which_and_takes_the_arguments_by_name(rank):
+    function = getattr(F, f"avg_pool{rank}d")
+    assert function.__name__ == f"avg_pool{rank}d"
+    assert ["(N, C, L)", "(N, C, H, W)", "(N, C, D, H, W)"][rank - 1] in function.__doc__
+    assert list(inspect.signature(function).parameters)[:3] == ["input", "kernel_size", "stride"]
+    assert function(input=np.ones((1,) + (4,) * rank), kernel_size=2, stride=1).shape == (1,) + (3,) * rank

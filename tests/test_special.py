@@ -9,7 +9,11 @@ import scipy.special
 import gradflow as gf
 from gradflow import special
 from gradflow.errors import ArgumentError, DTypeError
+from gradflow.formula import parse
+from gradflow.op import OPS, Spec
 from gradflow.testing import gradcheck
+from gradflow.testing.cases import tolerance
+from gradflow.testing.formula import evaluate
 
 ENDS = [0.0, -0.0, np.inf, -np.inf, np.nan]
 
@@ -87,6 +91,23 @@ def test_other_dtypes_are_those_of_float64_rounded_once(name, dtype):
     expected = getattr(special, name)(gf.tensor(x.astype("float64"))).data
     assert found.dtype == (np.float64 if dtype == "int64" else np.dtype(dtype))
     np.testing.assert_array_equal(found, expected.astype(found.dtype))
+
+
+@pytest.mark.parametrize("name", sorted(OPS.keys() & CASES.keys()))
+def test_a_formula_in_float32_neither_over_nor_underflows_before_its_result(name):
+    op, (x, _) = OPS[name], CASES[name]
+    x = np.concatenate([x, *(sign * 10.0 ** np.arange(-37, 5) for sign in (1, -1))])
+    attrs = {"n": 0} if op.attribute_names else {}
+    with np.errstate(all="ignore"):
+        x = x.astype("float32")
+        expected = op.forward(np, x.astype("float64"), **attrs)
+        text = op.scalar_for((Spec(x.shape, x.dtype),), attrs)
+        found = evaluate(parse(text), {"x": x}, x.dtype).astype("float64")
+    within = ~(np.abs(expected) > 1e37)
+    np.testing.assert_array_equal(np.isnan(found[within]), np.isnan(expected[within]))
+    finite = within & np.isfinite(expected)
+    bound = 8 * tolerance(gf.float32) * np.maximum(1, np.abs(expected[finite]))
+    assert np.all(np.abs(found[finite] - expected[finite]) <= bound)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 6])

@@ -146,7 +146,7 @@ _erfcx = of_branches(
     (
         (f"(x >= 0) & (x < {DOUBLE.reach})", f"a = x\n1 - a * {CHORD}"),
         ("x > 0", f"a = x\n{ASYMPTOTIC}"),
-        ("", f"a = minimum(-x, {DOUBLE.reach})\n2 * exp(x * x) - (1 - a * {CHORD})"),
+        ("", f"a = minimum(-x, {DOUBLE.reach})\n{SQUARE}\n2 * exp(square) * (1 + rest) - (1 - a * {CHORD})"),
     ),
     lambda g, x, out: g * (2 * x * out - SLOPE),
     (*unary(), sample(Given([-1.0, 0.0, 4.0]))),

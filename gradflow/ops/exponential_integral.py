@@ -74,8 +74,10 @@ def _fraction(n: int, depth: int) -> str:
     return "\n".join([*lines, "where(isinf(x), 0, exp(-x) / t0)"])
 
 
-def _series(terms: int) -> str:
-    return horner_text("x", tuple(1 / (k * math.factorial(k)) for k in reversed(range(1, terms))))
+def _series(reach: int, terms: int) -> str:
+    """The logarithm and the power series for positive ``x``, in parts of the largest, of which no power underflows."""
+    parts = tuple(reach**k / (k * math.factorial(k)) for k in reversed(range(1, terms)))
+    return f"part = x / {reach}\nlog(x) + {EULER} + part * ({horner_text('part', parts)})"
 
 
 # In two factors, the first of which overflows no sooner than the result
@@ -98,8 +100,8 @@ _expi = of_branches(
     "expi",
     (
         *_negative(),
-        ("x <= 6", f"log(x) + {EULER} + x * ({_series(36)})"),
-        ("x <= 40", f"log(x) + {EULER} + x * ({_series(130)})"),
+        ("x <= 6", _series(6, 36)),
+        ("x <= 40", _series(40, 130)),
         ("", f"{_RISE}half * u * ({horner_text('u', _ASYMPTOTIC)}) * half"),
     ),
     lambda g, x: g * exp(x) / x,

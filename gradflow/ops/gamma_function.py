@@ -153,9 +153,9 @@ GAMMALN = (
         "",
         f"""{ANYWHERE}
 {Z}
-turn = where(x < 0, pi * where(low, rest, 1 / a) / abs(sin(pi * f)), where(low, a * rest, 1))
-out = log(turn) - ({SERIES})
-where(isinf(x), inf, where(x < 0, out, -out))""",
+turn = where(x < 0, pi / 2**20 * where(low, rest, 1 / a) / abs(sin(pi * f)), where(low, a * rest, 1))
+out = log(turn) + where(x < 0, {20 * math.log(2)}, 0) - ({SERIES})
+where(isinf(x) | ((x < 0) & (f == 0)), inf, where(x < 0, out, -out))""",
     ),
 )
 # By exponential and logarithm up to 18, where that is exact enough, and faster; beyond as a square, whose root does not

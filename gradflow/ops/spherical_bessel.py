@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cache
 from typing import SupportsIndex
@@ -49,19 +48,21 @@ def _upward(n: int, first: str, second: str) -> str:
 
 @cache
 def _first_kind(n: int) -> tuple[Branch, ...]:
-    terms = [1.0]
+    reach, terms = 0.7 * n + 1, [1.0]
     for k in range(1, 24 + n):
-        terms.append(terms[-1] / (-2 * k * (2 * n + 2 * k + 1)))
-    factor = 1 / math.prod(range(1, 2 * n + 2, 2))
-    series = f"z = x * x\n({horner_text('z', tuple(reversed(terms)))}) * {factor}" + f" * x ** {n}" * (n > 0)
+        terms.append(terms[-1] * reach * reach / (-2 * k * (2 * n + 2 * k + 1)))
+    power = "".join(f" * (x / {k})" for k in range(3, 2 * n + 2, 2))  # no power and no coefficient alone underflows
+    series = f"part = x / {reach}\nz = part * part\n({horner_text('z', tuple(reversed(terms)))}){power}"
     recurrence = f"{_upward(n, 'sin(x) / x', 'sin(x) / x / x - cos(x) / x')}\nwhere(isinf(x), 0, y{n})"
-    return (f"abs(x) < {0.7 * n + 1}", series), ("", recurrence)
+    return (f"abs(x) < {reach}", series), ("", recurrence)
 
 
 @cache
 def _second_kind(n: int) -> tuple[Branch, ...]:
     recurrence = _upward(n, "-cos(x) / x", "-cos(x) / x / x - sin(x) / x")
-    return (("", f"{recurrence}\nwhere(x == 0, -inf, where(isinf(x), 0, y{n}))"),)
+    end = "-inf" if n % 2 else "sign(x) * -inf"  # where the recurrence overflows
+    inside = f"where(isnan(y{n}) & (x == x), {end}, y{n})"
+    return (("", f"{recurrence}\nwhere(x == 0, -inf, where(isinf(x), 0, {inside}))"),)
 
 
 def _function(name: str, branches: Callable[[int], tuple[Branch, ...]], low: float) -> Op:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradflow.changes import changes
-from gradflow.compiler.mentions import MISSING, code_of, contents, is_ours, names_in, names_of
+from gradflow.compiler.mentions import MISSING, classes_of, code_of, contents, is_ours, names_of
 from gradflow.nn.module import Module
 from gradflow.optim.optimizer import Optimizer
 from gradflow.tensor import Tensor
@@ -45,6 +44,15 @@ class Guards:
     """
 
     def __init__(self, function: Callable[..., Any], given: Sequence[Any] = ()) -> None:
+        self.names: set[str] = set()  # that all the code mentions: what one function is given another one may read
+        known = -1
+        while known < len(self.names):
+            known = len(self.names)
+            self._look(function, given)
+        self.count = changes.count
+
+    def _look(self, function: Callable[..., Any], given: Sequence[Any]) -> None:
+        """Look at everything, from the beginning."""
         self.seen: set[int] = set()
         self.tensors: dict[int, tuple[Tensor, Any, bool]] = {}  # by id, with their arrays and whether they require grad
         self.arrays: dict[int, Any] = {}  # by id
@@ -53,12 +61,8 @@ class Guards:
         self.always: list[Watch] = []
         self.counted: list[Watch] = []
         self._function(function, DEPTH)
-        inner: Any = inspect.unwrap(getattr(function, "func", function))
-        inner = getattr(inner, "__func__", inner)
-        names = names_of(inner) if isinstance(inner, types.FunctionType) else set()
         for each in given:
-            self._object("an argument", each, names, DEPTH)
-        self.count = changes.count
+            self._object("an argument", each, DEPTH)
 
     def changed(self) -> Watch | None:
         """The first thing that is not what it was; None if all are."""
@@ -101,10 +105,10 @@ class Guards:
         self.seen.add(id(function))
         if isinstance(function, functools.partial):
             for each in (function.func, *function.args, *function.keywords.values()):
-                self._object("an argument of a partial", each, set(), depth)
+                self._object("an argument of a partial", each, depth)
         elif isinstance(function, types.MethodType):
-            self._object("self", function.__self__, names_of(function.__func__), depth)
             self._function(function.__func__, depth)
+            self._object("self", function.__self__, depth)
         elif isinstance(function, Module):
             self._module(type(function).__name__, function)
         elif isinstance(function, types.FunctionType) and not function.__module__.startswith("gradflow."):
@@ -112,32 +116,32 @@ class Guards:
         elif hasattr(function, "__wrapped__"):
             self._function(function.__wrapped__, depth)
         elif not isinstance(function, type) and isinstance(type(function).__call__, types.FunctionType):
-            names = names_of(type(function).__call__)
-            self._attributes(type(function).__name__, function, names, depth)
             self._function(type(function).__call__, depth - 1)
+            self._attributes(type(function).__name__, function, depth)
 
     def _variables(self, function: types.FunctionType, depth: int) -> None:
         names = names_of(function)
+        self.names |= names
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            self._watch(name, functools.partial(contents, cell), names, depth)
+            self._watch(name, functools.partial(contents, cell), depth)
         for name in names & function.__globals__.keys():
-            self._watch(name, functools.partial(function.__globals__.get, name, MISSING), names, depth)
+            self._watch(name, functools.partial(function.__globals__.get, name, MISSING), depth)
         for i, default in enumerate(function.__defaults__ or ()):
-            self._object(f"default {i} of {function.__name__}", default, names, depth)
+            self._object(f"default {i} of {function.__name__}", default, depth)
         for name, default in (function.__kwdefaults__ or {}).items():
-            self._object(f"the default of {name} of {function.__name__}", default, names, depth)
+            self._object(f"the default of {name} of {function.__name__}", default, depth)
 
-    def _watch(self, name: str, get: Callable[[], Any], names: set[str], depth: int) -> None:
+    def _watch(self, name: str, get: Callable[[], Any], depth: int) -> None:
         value = get()
         if isinstance(value, type) and not value.__module__.startswith(("gradflow.", "builtins", "numpy")):
-            self._attributes(name, value, names, depth)
+            self._attributes(name, value, depth)
         if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, type)):
             return
         self.always.append(Watch(name, get, value))
-        self._object(name, value, names, depth)
+        self._object(name, value, depth)
 
-    def _object(self, name: str, value: Any, names: set[str], depth: int) -> None:
-        """Look at what can be read from ``value`` by attributes of ``names``."""
+    def _object(self, name: str, value: Any, depth: int) -> None:
+        """Look at what can be read from ``value`` by attributes that the code mentions."""
         if isinstance(value, Tensor):
             self._tensor(value)
         elif isinstance(value, np.ndarray):
@@ -154,9 +158,9 @@ class Guards:
         elif isinstance(value, Optimizer):
             self._optimizer(name, value)
         elif isinstance(value, (list, tuple, dict, set)):
-            self._container(name, value, names, depth)
+            self._container(name, value, depth)
         elif not isinstance(value, types.FunctionType | types.MethodType):
-            self._attributes(name, value, names, depth)
+            self._attributes(name, value, depth)
 
     def _tensor(self, x: Tensor) -> None:
         self.tensors[id(x)] = x, x.data, x.requires_grad
@@ -167,28 +171,31 @@ class Guards:
         if array.size <= SMALL:
             self.always.append(Watch(f"the elements of {name}", array.tobytes, array.tobytes()))
 
-    def _attributes(self, name: str, value: Any, names: set[str], depth: int) -> None:
-        """Look at the attributes of an object, or a class, that are in ``names``, or that its methods mention."""
-        kinds = value.__mro__ if isinstance(value, type) else type(value).__mro__
-        shared = {key: each for kind in reversed(kinds) if not is_ours(kind) for key, each in vars(kind).items()}
-        wanted, new = set(names), set(names)
-        while new:
-            codes = [code_of(shared[each]) for each in new & shared.keys()]
-            new = {name for code in codes if code is not None for name in names_of(code)} - wanted
-            wanted |= new
+    def _attributes(self, name: str, value: Any, depth: int) -> None:
+        """Look at the attributes of an object, or a class, that the code mentions, its methods among it."""
+        self._methods(value, depth - 1)
+        shared = {key: each for kind in classes_of(value) for key, each in vars(kind).items()}
         held = getattr(value, "__dict__", {})
-        for each in sorted(wanted & (shared.keys() | held.keys())):
+        for each in sorted(self.names & (shared.keys() | held.keys())):
             if each in held and not isinstance(value, type):
-                self._attribute(name, functools.partial(held.get, each, MISSING), each, wanted, depth)
+                self._attribute(name, functools.partial(held.get, each, MISSING), each, depth)
             elif not isinstance(shared.get(each), (property, classmethod, staticmethod, types.FunctionType)):
-                self._attribute(name, functools.partial(getattr, value, each, MISSING), each, wanted, depth)
+                self._attribute(name, functools.partial(getattr, value, each, MISSING), each, depth)
 
-    def _attribute(self, name: str, get: Callable[[], Any], each: str, names: set[str], depth: int) -> None:
+    def _methods(self, value: Any, depth: int) -> None:
+        """Look at what the methods look at that the code mentions, or that Python calls by itself."""
+        for name, each in (pair for kind in classes_of(value) for pair in vars(kind).items()):
+            by_itself = name == "forward" or (name.startswith("__") and (name != "__init__" or isinstance(value, type)))
+            function = code_of(each)
+            if function is not None and (by_itself or name in self.names):
+                self._function(function, depth)
+
+    def _attribute(self, name: str, get: Callable[[], Any], each: str, depth: int) -> None:
         value = get()
         self.always.append(Watch(f"{name}.{each}", get, value))
-        self._object(f"{name}.{each}", value, names, depth - 1)
+        self._object(f"{name}.{each}", value, depth - 1)
 
-    def _container(self, name: str, value: Any, names: set[str], depth: int) -> None:
+    def _container(self, name: str, value: Any, depth: int) -> None:
         self.always.append(Watch(f"the length of {name}", functools.partial(len, value), len(value)))
         if isinstance(value, set) or (len(value) > SHORT and not isinstance(value, tuple)):
             self.always.append(Watch(f"the elements of {name}", functools.partial(_marks, value), _marks(value)))
@@ -197,7 +204,7 @@ class Guards:
             if not isinstance(value, tuple) and len(value) <= SHORT:
                 get = functools.partial(_item, value, key)
                 self.always.append(Watch(f"{name}[{key!r}]", get, each))
-            self._object(f"{name}[{key!r}]", each, names, depth - 1)
+            self._object(f"{name}[{key!r}]", each, depth - 1)
 
     def _module(self, name: str, module: Module) -> None:
         self.modules.append(module)
@@ -211,11 +218,9 @@ class Guards:
                 elif isinstance(value, Tensor):
                     self._tensor(value)
                 elif not isinstance(value, Module) and not is_ours(type(each)) and key != "_buffers":
-                    self._object(f"{prefix}.{key}", value, names_in(type(each)), DEPTH)
+                    self._object(f"{prefix}.{key}", value, DEPTH)
             self.counted.append(Watch(f"the attributes of {prefix}", functools.partial(len, held), len(held)))
-            forward = getattr(type(each), "forward", None)  # lists of modules have none
-            if isinstance(forward, types.FunctionType):
-                self._function(forward, 2)
+            self._methods(each, 2)
 
     def _optimizer(self, name: str, optimizer: Optimizer) -> None:
         self.optimizers.append(optimizer)

@@ -11,28 +11,9 @@ MISSING = object()
 
 
 def names_of(function: Any) -> set[str]:
-    """All names that ``function`` mentions, and the functions that it names: what it is given may be passed on."""
+    """All names in the code of ``function``, and of functions in it; strings may be names, for getattr."""
     names: set[str] = set()
-    found, seen = [function], set()
-    while found:
-        each = found.pop()
-        if each.__code__ not in seen:
-            seen.add(each.__code__)
-            own = _mentioned(each.__code__)
-            names |= own
-            cells = map(contents, each.__closure__ or ())
-            found += filter(_is_users, (*cells, *(each.__globals__.get(name) for name in own)))
-    return names
-
-
-def _is_users(x: Any) -> bool:
-    return isinstance(x, types.FunctionType) and x.__module__.partition(".")[0] not in LIBRARIES
-
-
-def _mentioned(code: types.CodeType) -> set[str]:
-    """The names in ``code``, and of functions in it; strings may be names, for getattr."""
-    names: set[str] = set()
-    for each in _codes(code):
+    for each in _codes(function.__code__):
         names.update(each.co_names, each.co_freevars)
         names.update(x for x in each.co_consts if isinstance(x, str) and x.isidentifier())
     return names
@@ -45,10 +26,10 @@ def code_of(attribute: Any) -> Any:
     return attribute if isinstance(attribute, types.FunctionType) else None
 
 
-def names_in(kind: type) -> set[str]:
-    """All names that methods of ``kind`` mention."""
-    functions = [code_of(each) for base in kind.__mro__ if not is_ours(base) for each in vars(base).values()]
-    return {name for function in functions if function is not None for name in names_of(function)}
+def classes_of(value: Any) -> list[type]:
+    """The user's classes that ``value`` is of, or that it is, the most general first."""
+    kinds = value.__mro__ if isinstance(value, type) else type(value).__mro__
+    return [kind for kind in reversed(kinds) if not is_ours(kind)]
 
 
 def is_ours(kind: type) -> bool:

@@ -250,3 +250,79 @@ def an_attribute_that_a_function_in_a_closure_reads_of_an_object_it_is_given():
         return inner(given, x) + 1
 
     return lambda x: outer(options, x), lambda: setattr(options, "factor", 7.0)
+
+
+FACTOR = {"factor": 2.0}
+
+
+class Global:
+    """An object whose methods read a global variable."""
+
+    def scaled(self, x):
+        return x * FACTOR["factor"]
+
+    @property
+    def factor(self):
+        return FACTOR["factor"]
+
+
+class Base(gf.nn.Module):
+    """A module whose methods but ``forward`` read it."""
+
+    def forward(self, x):
+        return Global.scaled(self, x)
+
+    def scaled(self, x):
+        return x * FACTOR["factor"]
+
+
+class ByMethod(Base):
+    def forward(self, x):
+        return self.scaled(x) + 1
+
+
+class ByObject(Base):
+    def forward(self, x):
+        return self.held.scaled(x) + 1
+
+
+class ByProperty(Base):
+    def forward(self, x):
+        return x * self.held.factor + 1
+
+
+class BySuper(Base):
+    def forward(self, x):
+        return super().forward(x) + 1
+
+
+def reading(kind):
+    """A module that reads the global variable, and what changes it."""
+    FACTOR["factor"] = 2.0
+    model = kind()
+    model.held = Global()
+    return model, lambda: FACTOR.update(factor=7.0)
+
+
+@equal(replays=2)
+@changed
+def a_global_variable_that_a_method_of_a_module_reads():
+    return reading(ByMethod)
+
+
+@equal(replays=2)
+@changed
+def a_global_variable_that_a_method_of_an_object_of_a_module_reads():
+    return reading(ByObject)
+
+
+@equal(replays=2)
+@changed
+def a_global_variable_that_a_property_reads():
+    return reading(ByProperty)
+
+
+@equal(replays=2)
+@changed
+def a_global_variable_that_a_method_of_the_class_above_reads():
+    return reading(BySuper)

@@ -314,3 +314,16 @@ def test_an_argument_that_shares_memory_with_what_is_written_is_an_error_in_a_re
         step(total[0:])
     assert total.numpy().tolist() == [6.0] * 4
     assert step(gf.ones(4, device="cuda")).numpy().tolist() == [2.0] * 4
+
+
+def test_elements_that_are_written_past_gradflow_are_an_error(gpu: Any) -> None:
+    w = gf.ones(4, device="cuda")
+
+    @gf.compile
+    def step(x: Any) -> Any:
+        y = w * x
+        w.data[1:3] += 1
+        return y
+
+    with pytest.raises(CompileError, match="was written past gradflow, by NumPy or CuPy, inside the compiled step"):
+        step(gf.ones(4, device="cuda"))

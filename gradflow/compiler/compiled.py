@@ -19,7 +19,7 @@ from gradflow.compiler.randomness import drawn, states
 from gradflow.compiler.signature import aliases, described, flattened, is_array, objects, rebuilt, settings
 from gradflow.compiler.trace import Trace, tracing
 from gradflow.dispatch import observed
-from gradflow.errors import CompileError
+from gradflow.errors import CompileError, DTypeError
 from gradflow.mode import mode
 from gradflow.tensor import Tensor
 
@@ -37,6 +37,8 @@ class Compiled:
     """What ``gf.compile`` returns: called like the function, with the function's attributes."""
 
     def __init__(self, function: Callable[..., Any], exact: bool, fallback: bool) -> None:
+        if not callable(function):
+            raise DTypeError(f"gf.compile: takes a function or a module, not {type(function).__name__}")
         functools.update_wrapper(self, function, updated=())
         self.function = function
         self.exact = exact

@@ -1,4 +1,4 @@
-"""What the memory of a traced step's tensors holds, to find out that NumPy wrote to it past the door."""
+"""What the memory of a traced step's tensors holds, to find out that somebody wrote to it past the door."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from gradflow.backend import backend_of
+from gradflow.backend.traced import Traced
 from gradflow.compiler.apart import Place, place_of
 
+WORD = 8  # bytes
 Sums = tuple[int, int, bytes]
 
 
 class Seals:
-    """NumPy's arrays that were there when they were met, and sums over what they held; a GPU's are not looked at."""
+    """Arrays that were there when they were met, and sums over what they held."""
 
     def __init__(self) -> None:
         self._sealed: dict[int, tuple[Any, Place, Sums]] = {}  # by identity
@@ -21,7 +24,7 @@ class Seals:
 
     def seal(self, array: Any) -> None:
         """Remember what ``array`` holds, if it is met for the first time."""
-        if id(array) not in self._sealed and isinstance(array, np.ndarray):
+        if id(array) not in self._sealed and not isinstance(array, Traced):
             self._sealed[id(array)] = array, place_of(array), _sums(array)
 
     def renew(self, near: Any = None) -> None:
@@ -45,9 +48,10 @@ class Seals:
         for array, _, sums in self._of(near):
             if _sums(array) != sums:
                 return (
-                    f"gf.compile: a tensor's memory, of shape {array.shape}, was written by NumPy inside the compiled "
-                    f"step, {when}; a replay would not write it. Use the tensor's own methods, like x.copy_(y), "
-                    "x.add_(y) and x[i] = y, or compile with fallback=True, which leaves such a step as it is"
+                    f"gf.compile: a tensor's memory, of shape {array.shape}, was written past gradflow, by NumPy or "
+                    f"CuPy, inside the compiled step, {when}; a replay would not write it. Use the tensor's own "
+                    "methods, like x.copy_(y), x.add_(y) and x[i] = y, or compile with fallback=True, which leaves "
+                    "such a step as it is"
                 )
         return None
 
@@ -64,7 +68,9 @@ class Seals:
 
 def _sums(array: Any) -> Sums:
     """Sums of all words and of every third, as fast as memory is read, and the bytes that fill no word."""
-    flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    whole = flat.size // 8 * 8
+    if place_of(array)[0] % WORD:  # a GPU reads no words across the borders of words
+        array = array.copy()
+    flat = backend_of(array).xp.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    whole = flat.size // WORD * WORD
     words = flat[:whole].view(np.uint64)
-    return int(np.add.reduce(words)), int(np.add.reduce(words[::3])), flat[whole:].tobytes()
+    return int(words.sum()), int(words[::3].sum()), flat[whole:].tobytes()

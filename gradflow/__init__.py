@@ -678,10 +678,15 @@ _LATER = {
 
 def __getattr__(name: str) -> _Any:
     if name not in _LATER:
-        raise AttributeError(f"module 'gradflow' has no attribute {name!r}")
+        where = "names here are the array API standard's; gf.numpy has NumPy's, and gf.nn.functional PyTorch's"
+        raise AttributeError(f"module 'gradflow' has no attribute {name!r}; {where}")
     from importlib import import_module
 
     path, _, attribute = _LATER[name].partition(":")
     module = import_module(path)
     globals()[name] = value = getattr(module, attribute) if attribute else module
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

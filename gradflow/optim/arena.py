@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gradflow.dtypes import real_of
 from gradflow.errors import ArgumentError, DTypeError, GradientError
@@ -132,7 +132,7 @@ def gather(p: Tensor) -> None:
 
 def flat_gradients(parameters: Iterable[Tensor] | Tensor) -> list[Tensor]:
     """All gradients, real numbers: neighbours in an arena as one tensor, the others one by one, or by their parts."""
-    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    given = [parameters] if isinstance(parameters, Tensor) else listed(parameters)
     present = [p for p in given if p.grad is not None]
     settled = [p for p in present if isinstance(p.grad_slot, Slot)]
     for p in settled:
@@ -141,6 +141,15 @@ def flat_gradients(parameters: Iterable[Tensor] | Tensor) -> list[Tensor]:
     elsewhere = [p.grad.data for p in present if p.grad is not None and not isinstance(p.grad_slot, Slot)]
     parts = [part for x in elsewhere for part in ((x.real, x.imag) if x.dtype.kind == "c" else (x,))]
     return [*(run.gradients for run in runs(settled)), *map(Tensor, parts)]
+
+
+def listed(parameters: Iterable[Any]) -> list[Any]:
+    """The parameters, or groups of them, as a list. Raises DTypeError for a module, which is not its parameters."""
+    if hasattr(parameters, "parameters"):
+        raise DTypeError(
+            f"parameters are given as a list, not as a {type(parameters).__name__}; write model.parameters()"
+        )
+    return list(parameters)
 
 
 def check_parameters(parameters: Iterable[Tensor]) -> list[Tensor]:
@@ -157,7 +166,10 @@ def check_parameters(parameters: Iterable[Tensor]) -> list[Tensor]:
                 + ("was computed; pass the leaf it came from" if p.node is not None else "does not require grad")
             )
     if not given:
-        raise ArgumentError("an optimizer needs at least one parameter; the list is empty")
+        raise ArgumentError(
+            "an optimizer needs at least one parameter; the list is empty: a module has those of layers that are its "
+            "attributes, and not in a list or dict of Python's: use nn.ModuleList or nn.ModuleDict"
+        )
     if len({id(p) for p in given}) < len(given):
         raise ArgumentError("a parameter was given twice; each may be in one group only")
     return given

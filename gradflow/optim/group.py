@@ -9,7 +9,7 @@ from typing import Any
 from gradflow import dtypes
 from gradflow.changes import changes
 from gradflow.device import Device
-from gradflow.errors import ArgumentError, StateKeyError
+from gradflow.errors import ArgumentError, DTypeError, StateKeyError
 from gradflow.mode import recording
 from gradflow.optim.arena import Run, runs, slot_of
 from gradflow.tensor import Tensor, copied, tensor
@@ -98,7 +98,11 @@ class ParamGroup(MutableMapping[str, Any]):
 
 
 def check_range(name: str, value: float, low: float, high: float = float("inf")) -> None:
-    """Raise ArgumentError unless ``low <= value < high``."""
-    if not low <= value < high:
+    """Raise ArgumentError unless ``low <= value < high``, and DTypeError for what is no number."""
+    try:
+        within = low <= value < high
+    except TypeError:
+        raise DTypeError(f"{name} is {value!r}, a {type(value).__name__}; it must be a number") from None
+    if not within:
         bound = f"at least {low}" if high == float("inf") else f"in [{low}, {high})"
         raise ArgumentError(f"{name} is {value}; it must be {bound}")

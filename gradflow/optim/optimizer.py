@@ -12,7 +12,7 @@ from gradflow.errors import ArgumentError, StateKeyError
 from gradflow.mode import enable_grad, recording
 from gradflow.ops.create import full, zeros_like
 from gradflow.ops.pieces import Arguments
-from gradflow.optim.arena import Run, check_parameters, check_place, gather, runs, settle
+from gradflow.optim.arena import Run, check_parameters, check_place, gather, listed, runs, settle
 from gradflow.optim.group import INITIAL_LR, ParamGroup, Segment
 from gradflow.optim.state import load_state, state_of
 from gradflow.tensor import Tensor
@@ -32,7 +32,7 @@ class Optimizer:
         self.defaults = defaults
         self.found_inf: Mapping[Device, Tensor] = {}  # set by GradScaler.step: not 0 where there is no step to be
         self.param_groups: list[ParamGroup] = []
-        given: list[Any] = [params] if isinstance(params, Tensor) else list(params)
+        given: list[Any] = [params] if isinstance(params, Tensor) else listed(params)
         if given and all(isinstance(each, Mapping) for each in given):
             for group in given:
                 self.add_param_group(group)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from gradflow.dtypes import float64
-from gradflow.errors import ArgumentError, DTypeError, ShapeError
+from gradflow.errors import ArgumentError, DTypeError, GradientError, ShapeError
+from gradflow.mode import enable_grad
 from gradflow.ops.create import asarray, full_like
 from gradflow.ops.join import concat
 from gradflow.ops.shape import reshape
@@ -49,6 +51,16 @@ class Flat:
 
     def _joined(self, tensors: list[Tensor]) -> Tensor:
         return concat([reshape(x, (-1,)) for x in tensors]) if len(tensors) > 1 else reshape(tensors[0], (-1,))
+
+    def check_reached(self, of: Callable[[Tensor], Tensor]) -> None:
+        """Raise GradientError if what ``of`` returns is not made of ``vector`` by operations on tensors."""
+        with enable_grad():
+            reached = of(self.vector.detach().requires_grad_()).requires_grad
+        if not reached:
+            raise GradientError(
+                f"{self.name}: what fun returns does not depend on x by operations on tensors, so that there is no "
+                "gradient; float(), .item(), .numpy() and .detach() leave it behind: return the tensor, or give jac"
+            )
 
     def filled(self, vector: Tensor) -> Any:
         """``vector`` in the structure of what was given."""

@@ -64,9 +64,11 @@ class Objective:
         return float(self.of(x).detach().item()), self.flat.flattened("what jac returned", gradient)
 
     def begun(self) -> tuple[Tensor, float, Tensor]:
-        """The start, value and gradient there. Raises ArgumentError if they are no numbers."""
+        """The start, value and gradient there. ArgumentError if they are no numbers, GradientError if it was lost."""
         x = self.flat.vector
         value, gradient = self.both(x)
+        if self.jac is None and not largest(gradient):
+            self.flat.check_reached(self.of)
         if not math.isfinite(value) or not math.isfinite(largest(gradient)):
             what = f"fun is {value}" if not math.isfinite(value) else "the gradient of fun is not finite"
             raise ArgumentError(f"minimize: {what} at x0; begin where function and gradient are numbers")

@@ -88,6 +88,8 @@ class Residuals:
         if not np.isfinite(both).all():
             where = "x0; begin where there is one" if self.njev == 1 else f"{at.x}; bounds may keep it from there"
             raise ArgumentError(f"least_squares: the Jacobian is not finite at {where}")
+        if self.njev == 1 and self.jac is None and not both[:, :-1].any():
+            self.flat.check_reached(self.of)
         return Linear(residuals, jacobian, both[:, :-1], both[:, -1])
 
     def _jacobian(self, x: Tensor, count: int) -> Tensor:

@@ -13,7 +13,7 @@ from gradflow.nn.linear import Linear
 from gradflow.nn.module import Module
 from gradflow.nn.parameter import Parameter
 from gradflow.ops.arithmetic import where
-from gradflow.ops.attention import scaled_dot_product_attention
+from gradflow.ops.attention import check_mask, scaled_dot_product_attention
 from gradflow.ops.attention_blocks import attention_weights
 from gradflow.ops.create import asarray, zeros
 from gradflow.ops.linalg import linear
@@ -160,6 +160,7 @@ class MultiheadAttention(Module):
             if given is None:
                 continue
             mask = asarray(given)
+            check_mask("MultiheadAttention", name, mask)
             if mask.shape not in shapes:
                 raise ShapeError(
                     f"MultiheadAttention: {name} is {mask.shape}; it must be {' or '.join(map(str, shapes))}"

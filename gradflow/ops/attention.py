@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from gradflow.dispatch import apply
-from gradflow.errors import ArgumentError, ShapeError
+from gradflow.errors import ArgumentError, DTypeError, ShapeError
 from gradflow.ops.attention_blocks import _attention, attention_weights
 from gradflow.ops.create import asarray
 from gradflow.ops.random import dropout
@@ -64,6 +64,15 @@ def _repeated(q: Tensor, x: Tensor) -> Tensor:
     return x if q.shape[-3] == x.shape[-3] else repeat(x, q.shape[-3] // x.shape[-3], axis=-3)
 
 
+def check_mask(name: str, argument: str, mask: Tensor) -> None:
+    """Raise DTypeError for a mask of integers: are they 0 and 1, or scores?"""
+    if mask.dtype.kind in "iu":
+        raise DTypeError(
+            f"{name}: {argument} is {mask.dtype}; booleans mask, and floating numbers are added to the scores: "
+            "use .astype('bool') or .astype('float32')"
+        )
+
+
 def _check(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> None:
     name = "scaled_dot_product_attention"
     if min(q.ndim, k.ndim, v.ndim) < 2 or q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
@@ -71,6 +80,8 @@ def _check(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> None:
             f"{name}: query {q.shape}, key {k.shape} and value {v.shape} must be (..., L, E), (..., S, E), (..., S, Ev)"
         )
     shape = (*broadcast(name, q.shape[:-2], k.shape[:-2], v.shape[:-2]), q.shape[-2], k.shape[-2])
+    if mask is not None:
+        check_mask(name, "attn_mask", mask)
     if mask is not None and broadcast(name, mask.shape, shape) != shape:
         raise ShapeError(f"{name}: attn_mask is {mask.shape}; it must broadcast to the scores, {shape}")
 

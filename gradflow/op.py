@@ -228,6 +228,9 @@ def elementwise(name: str, ufunc: np.ufunc) -> SpecRule:
         try:
             *_, dtype = ufunc.resolve_dtypes((*given, None))
         except TypeError:
+            if type(None) in given:
+                where = "as .grad is before backward, and what a function without return gives"
+                raise DTypeError(f"{name}: an operand is None, {where}") from None
             kinds = ", ".join(getattr(d, "__name__", str(d)) for d in given)
             raise DTypeError(f"{name}: not defined for {kinds}; convert with .to('float32')") from None
         return Spec(shape, dtype)

@@ -15,7 +15,8 @@ def seed_of(of: Tensor, grad: TensorLike) -> Tensor:
     if not of.requires_grad:
         raise GradientError(
             "backward: this tensor does not depend on anything that requires grad; "
-            "create its inputs with requires_grad=True, and compute it outside no_grad()"
+            "create its inputs with requires_grad=True, and compute it outside no_grad(), where w -= d makes another "
+            "tensor that does not require it: write w.add_(-d)"
         )
     if grad is None:
         if of.data.size != 1:

@@ -35,6 +35,8 @@ def save(model: Module | Mapping[str, TensorLike], path: StrPath, metadata: Mapp
     ({'epoch': '3'}, LoadedKeys(missing_keys=[], unexpected_keys=[]))
     """
     from_numpy = _safetensors("save").numpy
+    if not isinstance(model, Module | Mapping):
+        raise DTypeError(f"save: takes a model, or its tensors by name, and then a path; got a {type(model).__name__}")
     state = model.state_dict() if isinstance(model, Module) else model
     texts = dict(metadata or {})
     if not all(isinstance(each, str) for item in texts.items() for each in item):

@@ -279,7 +279,7 @@ def _array(data: Any, wanted: DType | None) -> Any:
         dtypes.as_dtype(array.dtype)
         return array
     if isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
-        raise DTypeError("tensor: got a list of tensors; join them with gf.stack or gf.concat, which keep gradients")
+        raise DTypeError(f"tensor: got a {type(data).__name__} of tensors; take one of them, or join them by gf.stack")
     try:
         array = np.asarray(data)
     except ValueError as error:

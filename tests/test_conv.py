@@ -29,6 +29,7 @@ TRANSPOSED = [
     {"stride": 2, "padding": 1, "output_padding": 1},
     {"dilation": 2, "padding": 1},
     {"groups": 2, "stride": 3, "output_padding": 2},
+    {"dilation": 3, "output_padding": 2},  # for which there would be more windows than elements
 ]
 
 

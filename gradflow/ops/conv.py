@@ -9,6 +9,7 @@ from gradflow.errors import ArgumentError, ShapeError
 from gradflow.ops import convolution
 from gradflow.ops.create import asarray
 from gradflow.ops.ranks import batched, by_rank, unbatched
+from gradflow.ops.rearrange import pad
 from gradflow.ops.shape import reshape
 from gradflow.ops.slicing import integer
 from gradflow.ops.windows import Sizes, Windows, check_counts, padding_of, sizes_of
@@ -89,7 +90,11 @@ def _conv_transpose(
     outputs = shared * kernels.shape[1]
     _check_bias(name, shift, outputs)
     windows = _windows(name, kernels.shape[2:], stride, padding, dilation)
-    sizes = _transposed_sizes(name, windows, x.shape[2:], sizes_of(name, "output_padding", output_padding, rank))
+    extra = sizes_of(name, "output_padding", output_padding, rank)
+    sizes = _transposed_sizes(name, windows, x.shape[2:], extra)
+    more = [(0, each // step) for each, step in zip(extra, windows.stride, strict=True)]
+    if any(after for _, after in more):  # in so large an output are windows that have no element yet
+        x = pad(x, [(0, 0), (0, 0), *more])
     out = apply(convolution._input_grad, x, kernels, windows=windows, groups=shared, sizes=sizes)
     if shift is not None:
         out = out + reshape(shift, (outputs,) + (1,) * rank)

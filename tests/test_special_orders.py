@@ -9,7 +9,7 @@ import scipy.special
 import gradflow as gf
 from gradflow import special
 from gradflow.errors import ArgumentError, GradientError
-from gradflow.testing import gradcheck
+from gradflow.testing import gradcheck, tolerance
 
 ENDS = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 1e-300, 0.5]
 ALL_ENDS = np.meshgrid(ENDS, ENDS)
@@ -194,10 +194,27 @@ def test_one_less_an_exponential_has_an_exact_logarithm():
     np.testing.assert_allclose(special.log1mexp(gf.tensor(x)).data, expected, rtol=1e-15)
 
 
-@pytest.mark.parametrize("call", ["expn", "spherical_jn", "spherical_yn"])
-def test_an_order_below_zero_is_refused(call):
-    with pytest.raises(ArgumentError, match=f"{call}: n is -1; orders count from 0"):
-        getattr(special, call)(-1, gf.tensor([1.0]))
+@pytest.mark.parametrize("n", [-1, 61, 1000])
+@pytest.mark.parametrize("call", ["expn", "polygamma", "spherical_jn", "spherical_yn"])
+def test_an_order_that_there_is_not_is_refused(call, n):
+    with pytest.raises(ArgumentError, match=f"{call}: n is {n}; orders go from 0 to 60"):
+        getattr(special, call)(n, gf.tensor([1.0]))
+
+
+SLOPES = {
+    "expn": lambda x: -scipy.special.expn(59, x),
+    "polygamma": lambda x: scipy.special.polygamma(61, x),
+    "spherical_jn": lambda x: scipy.special.spherical_jn(60, x, derivative=True),
+    "spherical_yn": lambda x: scipy.special.spherical_yn(60, x, derivative=True),
+}
+
+
+@pytest.mark.parametrize("call", SLOPES)
+def test_the_largest_order_has_slopes(call):
+    x = gf.tensor([2.0, 55.0], dtype="float64")
+    value, slope = gf.value_and_grad(lambda x: getattr(special, call)(60, x).sum())(x)
+    np.testing.assert_allclose(value.item(), getattr(scipy.special, call)(60, x.data).sum(), rtol=tolerance(x.dtype))
+    np.testing.assert_allclose(slope.data, SLOPES[call](x.data), rtol=tolerance(x.dtype))
 
 
 def test_other_mistakes_are_explained():

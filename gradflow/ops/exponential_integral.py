@@ -46,7 +46,7 @@ def expn(n: SupportsIndex, x: TensorLike) -> Tensor:
     """The exponential integral of order ``n``, of exp(-x t) / t**n over t from 1 to inf, elementwise: NaN below 0.
 
     Method: the power series to 1, beyond a continued fraction (Abramowitz & Stegun 5.1.12 and 5.1.22); the relative
-    error is below 1e-14. Raises ArgumentError for a negative ``n``.
+    error is below 1e-14. Raises ArgumentError unless ``n`` is from 0 to 60.
 
     >>> import gradflow as gf
     >>> gf.special.expn(2, gf.tensor([0.0, 1.0]))

@@ -82,7 +82,7 @@ def digamma(x: TensorLike) -> Tensor:
 def polygamma(n: SupportsIndex, x: TensorLike) -> Tensor:
     """The ``n``-th derivative of ``digamma``, elementwise; for ``n`` above 1, NaN below 0.
 
-    Method: the Hurwitz zeta function by Euler and Maclaurin's sum. Raises ArgumentError for a negative ``n``.
+    Method: the Hurwitz zeta function by Euler and Maclaurin's sum. Raises ArgumentError unless ``n`` is from 0 to 60.
 
     >>> import gradflow as gf
     >>> gf.special.polygamma(1, gf.tensor([1.0]))

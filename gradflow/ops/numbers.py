@@ -7,6 +7,8 @@ from typing import Any, SupportsIndex
 from gradflow.errors import ArgumentError, DTypeError
 from gradflow.ops.slicing import integer
 
+ORDERS = 60  # Python reads no formula that is nested much deeper
+
 
 def number(name: str, role: str, given: Any) -> float:
     """``given`` as a float; DTypeError, which says what ``role`` it has, if it is none."""
@@ -19,8 +21,8 @@ def number(name: str, role: str, given: Any) -> float:
 
 
 def order(name: str, n: SupportsIndex) -> int:
-    """``n`` as the order of a function; ArgumentError for a negative one."""
+    """``n`` as the order of a function, whose formula grows with it; ArgumentError for one out of range."""
     order = integer(name, "n", n)
-    if order < 0:
-        raise ArgumentError(f"{name}: n is {order}; orders count from 0")
+    if not 0 <= order <= ORDERS:
+        raise ArgumentError(f"{name}: n is {order}; orders go from 0 to {ORDERS}")
     return order

@@ -19,7 +19,7 @@ def spherical_jn(n: SupportsIndex, z: TensorLike) -> Tensor:
     """The spherical Bessel function of the first kind of order ``n``, elementwise: sin(z) / z for 0.
 
     Method: the power series up to about ``n``, beyond recurrence; for orders above 30 both lose digits where they meet.
-    Raises ArgumentError for a negative ``n``.
+    Raises ArgumentError unless ``n`` is from 0 to 60.
 
     >>> import gradflow as gf
     >>> gf.special.spherical_jn(1, gf.tensor([0.0, 1.0]))
@@ -31,7 +31,7 @@ def spherical_jn(n: SupportsIndex, z: TensorLike) -> Tensor:
 def spherical_yn(n: SupportsIndex, z: TensorLike) -> Tensor:
     """The spherical Bessel function of the second kind of order ``n``, elementwise: -cos(z) / z for 0, -inf at 0.
 
-    Method: recurrence. Raises ArgumentError for a negative ``n``.
+    Method: recurrence. Raises ArgumentError unless ``n`` is from 0 to 60.
 
     >>> import gradflow as gf
     >>> gf.special.spherical_yn(1, gf.tensor([1.0]))

@@ -61,6 +61,12 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[GradflowError], str]] = {
     "a step that makes another tensor": (steps_that_leave_the_leaf, GradientError, r"w -= d.*w\.add_\(-d\)"),
     "a tuple for a tensor": (lambda: MODEL((X, X)), DTypeError, "a tuple of tensors; take one of them"),
     "a path first": (lambda: gf.serialize.save("a", MODEL), DTypeError, "save: takes a model.*then a path.*str"),  # type: ignore[arg-type]
+    "a file's tensors and metadata": (
+        lambda: MODEL.load_state_dict((MODEL.state_dict(), {})),  # type: ignore[arg-type]
+        DTypeError,
+        r"load_state_dict: .* not a tuple.*state, metadata = gf\.serialize\.load",
+    ),
+    "a layer's class": (lambda: nn.Sequential(MODEL, nn.ReLU), DTypeError, r"not the class ReLU; write ReLU\(\)"),  # type: ignore[arg-type]
     "a mask of 0 and 1": (lambda: masked(attn_mask=MASK), DTypeError, r"attn_mask is int64.*astype\('bool'\)"),
     "padding of 0 and 1": (
         lambda: masked(key_padding_mask=gf.ones((2, 4), dtype=gf.int64)),
@@ -107,3 +113,14 @@ def test_a_path_first_leaves_no_file(tmp_path: Path) -> None:
 def test_a_start_where_the_gradient_is_zero_is_no_mistake() -> None:
     assert gf.optimize.minimize(lambda p: (p**2).sum(), [0.0, 0.0]).success
     assert gf.optimize.least_squares(lambda p: p**2, [0.0, 0.0]).success
+
+
+def test_a_constant_has_a_gradient_of_zero() -> None:
+    assert gf.grad(lambda p: gf.tensor(1.0))(gf.ones(2)).tolist() == [0.0, 0.0]
+
+
+def test_a_function_that_exec_made_and_that_has_no_module_is_compiled() -> None:
+    made: dict[str, Any] = {"__name__": None}
+    exec("def twice(x): return x * 2", made)
+    twice = gf.compile(made["twice"])
+    assert [twice(gf.tensor(3.0)).item() for _ in range(3)] == [6.0, 6.0, 6.0]

@@ -128,7 +128,7 @@ def test_names_that_are_taken_or_dotted_are_refused():
         nn.Sequential({"train": nn.Identity()})
     with pytest.raises(DTypeError, match=r"'mean' must be a gf\.tensor, not a list"):
         model.register_buffer("mean", [0.0])
-    with pytest.raises(DTypeError, match=r"'0' must be an nn\.Module, not a type"):
+    with pytest.raises(DTypeError, match=r"'0' must be an nn\.Module, not the class Identity; write Identity\(\)"):
         nn.Sequential(nn.Identity)
 
 

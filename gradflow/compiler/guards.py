@@ -111,7 +111,7 @@ class Guards:
             self._object("self", function.__self__, depth)
         elif isinstance(function, Module):
             self._module(type(function).__name__, function)
-        elif isinstance(function, types.FunctionType) and not function.__module__.startswith("gradflow."):
+        elif isinstance(function, types.FunctionType) and not str(function.__module__).startswith("gradflow."):
             self._variables(function, depth)
         elif hasattr(function, "__wrapped__"):
             self._function(function.__wrapped__, depth)

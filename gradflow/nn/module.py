@@ -11,7 +11,7 @@ from gradflow.device import Device
 from gradflow.dtypes import DTypeLike
 from gradflow.errors import ArgumentError, DTypeError, GradflowError
 from gradflow.nn.parameter import Parameter
-from gradflow.nn.state import LoadedKeys, load
+from gradflow.nn.state import LoadedKeys, check_state, load
 from gradflow.nn.trail import join, locate
 from gradflow.tensor import Tensor, TensorLike, check_differentiable, copied
 
@@ -93,7 +93,9 @@ class Module:
     def _hold(self, kind: type[Any] | tuple[type[Any], ...], name: str, value: Any) -> None:
         if not isinstance(value, kind):
             wanted = "nn.Module" if kind is Module else "nn.Parameter"
-            raise DTypeError(f"{type(self).__name__}: {name!r} must be an {wanted}, not a {type(value).__name__}")
+            name_of = (value if isinstance(value, type) else type(value)).__name__
+            given = f"the class {name_of}; write {name_of}()" if isinstance(value, type) else f"a {name_of}"
+            raise DTypeError(f"{type(self).__name__}: {name!r} must be an {wanted}, not {given}")
         if not isinstance(vars(self).get(name), kind):
             self._check_name(name)
         setattr(self, name, value)
@@ -166,8 +168,9 @@ class Module:
         The values may be tensors or arrays, of another library too; they are converted to the dtype and
         device of what they are written to. With ``strict`` the names must be the same; without, names on one
         side only are returned. Raises StateKeyError for names, CheckpointError for shapes or kinds of dtype
-        that differ.
+        that differ, DTypeError for what has no names.
         """
+        check_state(state)
         for path, module in [*self._paths()]:
             module.prepare(state, path)
         return load(state, self._state(), strict)

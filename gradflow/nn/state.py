@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradflow.errors import CheckpointError, StateKeyError
+from gradflow.errors import CheckpointError, DTypeError, StateKeyError
 from gradflow.mode import no_grad
 from gradflow.tensor import Tensor, TensorLike, tensor
 
@@ -17,6 +17,13 @@ class LoadedKeys(NamedTuple):
 
     missing_keys: list[str]
     unexpected_keys: list[str]
+
+
+def check_state(state: Any) -> None:
+    """Raise DTypeError unless ``state`` is a mapping, as of the pair that ``gf.serialize.load`` returns."""
+    if not isinstance(state, Mapping):
+        what = f"tensors by name, not a {type(state).__name__}"
+        raise DTypeError(f"load_state_dict: takes {what}; of a file, state, metadata = gf.serialize.load(path)")
 
 
 def load(state: Mapping[str, TensorLike], into: Mapping[str, Tensor], strict: bool) -> LoadedKeys:

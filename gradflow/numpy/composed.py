@@ -31,7 +31,7 @@ from gradflow.ops.rounding import trunc as fix
 from gradflow.ops.scan import cumsum
 from gradflow.ops.shape import moveaxis, ravel
 from gradflow.ops.sign_bit import ldexp
-from gradflow.shapes import normalize_axis
+from gradflow.shapes import Shape, normalize_axis
 from gradflow.tensor import Tensor, TensorLike
 
 __all__ = [
@@ -198,14 +198,21 @@ def rollaxis(a: TensorLike, axis: SupportsIndex, start: SupportsIndex = 0) -> Te
 
 def tril_indices_from(arr: TensorLike, k: SupportsIndex = 0) -> tuple[Tensor, Tensor]:
     """Where the elements at and below the ``k``-th diagonal of ``arr`` are."""
-    rows, columns = asarray(arr).shape
+    rows, columns = _matrix_shape("tril_indices_from", arr)
     return tril_indices(rows, k, columns)
 
 
 def triu_indices_from(arr: TensorLike, k: SupportsIndex = 0) -> tuple[Tensor, Tensor]:
     """Where the elements at and above the ``k``-th diagonal of ``arr`` are."""
-    rows, columns = asarray(arr).shape
+    rows, columns = _matrix_shape("triu_indices_from", arr)
     return triu_indices(rows, k, columns)
+
+
+def _matrix_shape(name: str, arr: TensorLike) -> Shape:
+    shape = asarray(arr).shape
+    if len(shape) != 2:
+        raise ShapeError(f"{name}: takes a matrix, not shape {shape}")
+    return shape
 
 
 def diag_indices_from(arr: TensorLike) -> tuple[Tensor, ...]:

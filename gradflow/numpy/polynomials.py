@@ -39,37 +39,46 @@ def polyval(p: TensorLike, x: TensorLike) -> Tensor:
 
 def polyadd(a1: TensorLike, a2: TensorLike) -> Tensor:
     """The sum of two polynomials."""
-    first, second = _of_one_size(a1, a2)
+    first, second = _of_one_size("polyadd", a1, a2)
     return first + second
 
 
 def polysub(a1: TensorLike, a2: TensorLike) -> Tensor:
     """The difference of two polynomials."""
-    first, second = _of_one_size(a1, a2)
+    first, second = _of_one_size("polysub", a1, a2)
     return first - second
 
 
-def _of_one_size(a1: TensorLike, a2: TensorLike) -> list[Tensor]:
-    given = [ravel(asarray(a1)), ravel(asarray(a2))]
+def _coefficients(name: str, p: TensorLike) -> Tensor:
+    """``p`` as a vector, which a number may stand for."""
+    x = asarray(p)
+    if x.ndim > 1:
+        raise ShapeError(f"{name}: takes vectors of coefficients, not shape {x.shape}")
+    return ravel(x)
+
+
+def _of_one_size(name: str, a1: TensorLike, a2: TensorLike) -> list[Tensor]:
+    given = [_coefficients(name, a1), _coefficients(name, a2)]
     size = max(x.size for x in given)
     return [concat([zeros(size - x.size, x.dtype, device=x.device), x], 0) if x.size < size else x for x in given]
 
 
 def polymul(a1: TensorLike, a2: TensorLike) -> Tensor:
     """The product of two polynomials; leading zeros are left out."""
-    return convolve(_trimmed(a1), _trimmed(a2))
+    return convolve(_trimmed(_coefficients("polymul", a1)), _trimmed(_coefficients("polymul", a2)))
 
 
-def _trimmed(p: TensorLike) -> Tensor:
+def _trimmed(x: Tensor) -> Tensor:
     """The coefficients from the first that is not 0 on, and at least one."""
-    x = ravel(asarray(p))
     trimmed = trim_zeros(x, "f")
     return trimmed if trimmed.size else zeros(1, x.dtype, device=x.device)
 
 
 def polydiv(u: TensorLike, v: TensorLike) -> tuple[Tensor, Tensor]:
     """The quotient and the remainder, whose leading zeros are left out."""
-    divided, by = ravel(asarray(u)) + 0.0, ravel(asarray(v)) + 0.0
+    divided, by = _coefficients("polydiv", u) + 0.0, _coefficients("polydiv", v) + 0.0
+    if not by.size or not divided.size:
+        raise ShapeError(f"polydiv: one of {divided.shape} and {by.shape} is empty; a polynomial has a coefficient")
     kind = np.result_type(divided.dtype, by.dtype)
     rest, quotient = divided.astype(kind), []
     for _ in range(divided.size - by.size + 1):
@@ -84,7 +93,7 @@ def polydiv(u: TensorLike, v: TensorLike) -> tuple[Tensor, Tensor]:
 
 def polyder(p: TensorLike, m: SupportsIndex = 1) -> Tensor:
     """The ``m``-th derivative."""
-    result = ravel(asarray(p))
+    result = _coefficients("polyder", p)
     for _ in range(_times("polyder", m)):
         result = result[:-1] * _powers(result.size - 1, result)
     return result
@@ -92,7 +101,7 @@ def polyder(p: TensorLike, m: SupportsIndex = 1) -> Tensor:
 
 def polyint(p: TensorLike, m: SupportsIndex = 1, k: TensorLike | None = None) -> Tensor:
     """The ``m``-th integral; ``k`` is the constant of integration, or one for each integral, the first first."""
-    times, result = _times("polyint", m), ravel(asarray(p))
+    times, result = _times("polyint", m), _coefficients("polyint", p)
     constants = zeros(times, device=result.device) if k is None else ravel(asarray(k))
     if constants.size == 1:
         constants = full(times, constants[0])

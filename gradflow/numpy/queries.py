@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, SupportsIndex
 
 import numpy as np
 
 from gradflow.dtypes import DTypeLike
-from gradflow.errors import NumPyCallError
+from gradflow.errors import NumPyCallError, ShapeError
 from gradflow.ops import arithmetic
 from gradflow.ops.closeness import array_equal
 from gradflow.ops.conjugate import conj
@@ -119,7 +120,11 @@ def array_equiv(a1: TensorLike, a2: TensorLike) -> Any:
 
 
 def resize(a: TensorLike, new_shape: Any) -> Tensor:
-    """The elements over and over again, in order, until ``new_shape`` is full."""
+    """The elements over and over again, in order, until ``new_shape`` is full; ShapeError if there are none."""
     sizes = (new_shape,) if isinstance(new_shape, SupportsIndex) else tuple(new_shape)
-    flat, count = ravel(a), int(np.prod(sizes, dtype=int))
+    if any(size < 0 for size in sizes):
+        raise ShapeError(f"resize: sizes count from 0, and the new shape is {sizes}")
+    flat, count = ravel(a), math.prod(sizes)
+    if count and not flat.size:
+        raise ShapeError(f"resize: there are no elements, of which {sizes} could be filled")
     return tile(flat, -(-count // max(1, flat.size)))[:count].reshape(sizes)

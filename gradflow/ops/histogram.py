@@ -88,7 +88,8 @@ def histogram(
     edges = bins if isinstance(bins, str) else asarray(bins).detach()._read("histogram")
     if np.asarray(edges).dtype.kind in "bc":
         raise DTypeError(f"histogram: bins are a number or edges, not {bins!r}")
-    edges = int(edges) if np.ndim(edges) == 0 and not isinstance(edges, str) else edges
+    if np.ndim(edges) == 0 and np.asarray(edges).dtype.kind in "iu":
+        edges = int(edges)
     try:
         counts, limits = np.histogram(array, edges, range, bool(density), shares)
     except (ValueError, TypeError) as error:

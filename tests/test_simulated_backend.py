@@ -404,6 +404,16 @@ def test_without_nvrtc_the_error_says_what_to_install(monkeypatch):
             gf.sigmoid(gf.ones(2, device="cuda"))
 
 
+def test_an_error_that_says_what_to_install_says_it_once(monkeypatch):
+    with device.simulated_cuda() as xp:
+        failing_to_load(
+            monkeypatch, xp, MissingExtraError('compiling CUDA needs NVRTC: pip install "gradflow[cuda12]"')
+        )
+        with pytest.raises(MissingExtraError, match=r"^sigmoid<float>: compiling CUDA needs NVRTC") as caught:
+            gf.sigmoid(gf.ones(2, device="cuda"))
+    assert str(caught.value).count("pip install") == 1
+
+
 def test_an_error_of_cuda_while_a_kernel_is_loaded_stays_one(monkeypatch):
     with device.simulated_cuda() as xp:
         failing_to_load(monkeypatch, xp, xp.cuda.runtime.CUDARuntimeError("cudaErrorInvalidDevice"))

@@ -123,6 +123,8 @@ class Launcher:
             raise KernelError(f"{described}: the CUDA kernels do not compile: {error}") from error
         except failures(self.xp):
             raise
+        except MissingExtraError as error:  # of the simulated device
+            raise MissingExtraError(f"{described}: {error}") from error
         except (ImportError, OSError, RuntimeError) as error:  # how CuPy says that it has not found the library
             raise MissingExtraError(
                 f"{described}: kernels are compiled by NVRTC, and CuPy cannot load it ({error}); "

@@ -13,7 +13,7 @@ import pytest
 import gradflow as gf
 import gradflow.nn.functional as F
 from gradflow.backend.native.blas import blas
-from gradflow.backend.shared import shared
+from gradflow.backend.shared import calm, shared
 from process import python
 
 
@@ -98,7 +98,7 @@ def test_a_convolution_is_the_same_to_the_bit_on_any_number_of_threads(groups, r
 
 FORKED = """
 import os
-from gradflow.backend.shared import shared
+from gradflow.backend.shared import calm, shared
 import gradflow as gf
 gf.set_num_threads(2)
 shared(lambda part: None, range(8))
@@ -114,3 +114,29 @@ print(os.waitpid(child, 0)[1])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_process_that_is_forked_off_has_threads_of_its_own():
     assert python("-c", FORKED) == "0"
+
+
+@pytest.fixture
+def two_threads_of_blas():
+    if blas() is None:
+        pytest.skip("NumPy has a BLAS that gradflow does not know")
+    limit, before = ctypes.CFUNCTYPE(None, ctypes.c_int)(blas().set_threads), blas_threads()
+    limit(2)
+    yield
+    limit(before)
+
+
+@pytest.mark.parametrize(("size", "threads"), [(1000, 1), (1 << 30, 2)])
+def test_few_multiplications_have_one_thread_of_blas(two_threads_of_blas, size, threads):
+    with calm(size):
+        assert blas_threads() == threads
+    assert blas_threads() == 2
+
+
+def test_a_small_convolution_wakes_no_threads_of_blas(two_threads_of_blas, monkeypatch):
+    seen, matmul = [], np.matmul
+    monkeypatch.setattr(np, "matmul", lambda *args, **kwargs: seen.append(blas_threads()) or matmul(*args, **kwargs))
+    x, w = gf.ones((2, 3, 9, 9), requires_grad=True), gf.ones((4, 3, 3, 3), requires_grad=True)
+    F.conv2d(x, w, stride=2).sum().backward()
+    assert len(seen) >= 3
+    assert set(seen) == {1}

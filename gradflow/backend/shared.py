@@ -6,7 +6,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gradflow.backend.native.blas import Blas
 
 Part = TypeVar("Part")
+WORTH = 1 << 24  # multiplications of a product: half a millisecond's
 
 
 def shared(work: Callable[[Part], None], parts: Iterable[Part]) -> None:
@@ -37,6 +38,16 @@ def shared(work: Callable[[Part], None], parts: Iterable[Part]) -> None:
             _together(work, waiting, _team.of(threads - 1), min(threads, len(waiting)) - 1)
     finally:
         _team.turn.release()
+
+
+@contextmanager
+def calm(multiplications: int) -> Iterator[None]:
+    """BLAS with one thread, if there are so few ``multiplications`` that to wait for others would take longer."""
+    from gradflow.backend.native.blas import blas
+
+    library = blas() if multiplications < WORTH else None
+    with nullcontext() if library is None else _one_thread(library):
+        yield
 
 
 class _Team:

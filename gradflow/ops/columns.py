@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gradflow.backend.shared import shared
+from gradflow.backend.shared import calm, shared
 from gradflow.dtypes import DType
 from gradflow.ops.windows import Block, Windows, blocks, padded, unpadded
 from gradflow.shapes import Shape
@@ -38,7 +38,12 @@ def convolved(xp: Any, x: Array, weight: Array, windows: Windows, groups: int, d
         part = block.of(result)
         part[...] = xp.matmul(matrices, _columns(xp, source, block, windows, counts, groups)).reshape(part.shape)
 
-    _each(xp, work, blocks(len(x), counts, groups * matrices.shape[-1], _room(xp, matrices.size)))
+    _each(
+        xp,
+        work,
+        blocks(len(x), counts, groups * matrices.shape[-1], _room(xp, matrices.size)),
+        result.size * matrices.shape[-1],
+    )
     return result
 
 
@@ -59,7 +64,8 @@ def input_grad(xp: Any, g: Array, weight: Array, windows: Windows, groups: int, 
             _spread(xp, matrices, block.of(g), windows, block.seen(result, windows))
 
     every = blocks(len(g), g.shape[2:], groups * matrices.shape[1], _room(xp, matrices.size))
-    _each(xp, work, (list(blocks) for _, blocks in groupby(every, lambda block: block.samples)))
+    same = (list(blocks) for _, blocks in groupby(every, lambda block: block.samples))
+    _each(xp, work, same, g.size * matrices.shape[-2])
     return unpadded(result, windows, sizes)
 
 
@@ -83,7 +89,7 @@ def weight_grad(xp: Any, x: Array, g: Array, windows: Windows, groups: int, dtyp
             else:
                 xp.matmul(side, columns, out=sums[strand])
 
-    _each(xp, work, range(strands))
+    _each(xp, work, range(strands), g.size * elements)
     total = sums[0] if strands == 1 else sums.sum(axis=0)
     return total.reshape(outputs, inputs, *windows.kernel)
 
@@ -111,13 +117,15 @@ def _multiplied(xp: Any, matrices: Array, x: Array) -> Array:
     def work(samples: slice) -> None:
         xp.matmul(matrices, pixels[samples], out=result[samples])
 
-    _each(xp, work, [slice(i, i + 1) for i in range(len(x))] if xp is np else [slice(None)])
+    samples = [slice(i, i + 1) for i in range(len(x))] if xp is np else [slice(None)]
+    _each(xp, work, samples, result.size * inputs)
     return result.reshape(len(x), groups * outputs, *x.shape[2:])
 
 
-def _each(xp: Any, work: Callable[[Part], None], parts: Iterable[Part]) -> None:
+def _each(xp: Any, work: Callable[[Part], None], parts: Iterable[Part], multiplications: int) -> None:
     if xp is np:
-        shared(work, parts)
+        with calm(multiplications):
+            shared(work, parts)
     else:
         for part in parts:
             work(part)

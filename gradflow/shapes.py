@@ -67,10 +67,10 @@ def as_shape(name: str, shape: SupportsIndex | Iterable[SupportsIndex]) -> Shape
     """A tuple of sizes from an integer or an iterable of them."""
     given = shape if isinstance(shape, Iterable) else (shape,)
     try:
-        sizes = tuple(operator.index(size) for size in given)
+        sizes = tuple(map(operator.index, given))
     except TypeError:
         raise DTypeError(f"{name}: a shape is made of integers, not {shape!r}") from None
-    if any(size < 0 for size in sizes):
+    if min(sizes, default=0) < 0:
         raise ShapeError(f"{name}: a shape cannot have a negative size, got {sizes}")
     return sizes
 

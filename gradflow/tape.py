@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from gradflow.errors import GradflowError, GradientError
@@ -97,6 +98,9 @@ class Node:
         return described(self.site)
 
 
+Place = Node | Tensor  # where a gradient arrives: what a tensor was computed by, or a leaf
+
+
 def record(
     op: Op, inputs: tuple[Any, ...], tracked: int, specs: tuple[Spec, ...], attrs: dict[str, Any], out: Tensor
 ) -> None:
@@ -152,12 +156,9 @@ def backward(
     >>> x.grad
     tensor([2., 4.])
     """
-    seed = seed_of(self, grad)
-    if self.node is None:
-        _deposit(self, seed, create_graph)
-        return
+    seeds = [(self.node or self, seed_of(self, grad))]
     retain = create_graph if retain_graph is None else retain_graph
-    sweep = Sweep(self.node, seed, create_graph, retain, into_slots=not create_graph)
+    sweep = Sweep(seeds, create_graph, retain, into_slots=not create_graph)
     for leaf in sweep.leaves.values():
         _deposit(leaf, sweep.grads[id(leaf)], create_graph)
     for tensor_, g in sweep.retained:
@@ -177,38 +178,36 @@ def gradients(
 
     Without ``beyond``, the graph that ``wrt`` were computed by is let alone.
     """
-    seed = seed_of(of, grad)
-    keys = [x.node or x for x in wrt]
-    keep = {id(key) for key in keys}
-    if of.node is None or (not beyond and id(of.node) in keep):
-        return [seed if key is (of.node or of) else None for key in keys]
-    end = set() if beyond else keep
-    sweep = Sweep(of.node, seed, create_graph, create_graph or retain_graph, keep=keep, end=end)
-    return [sweep.grads.get(id(key)) for key in keys]
+    seeds = [(of.node or of, seed_of(of, grad))]
+    keys = [id(x.node or x) for x in wrt]
+    keep = frozenset(keys)
+    end = frozenset() if beyond else keep
+    sweep = Sweep(seeds, create_graph, create_graph or retain_graph, keep=keep, end=end)
+    return [sweep.grads.get(key) for key in keys]
 
 
 class Sweep:
-    """One walk along the tape from a node to the leaves, newest node first."""
+    """One walk along the tape from several places, each with its gradient, to the leaves, newest node first."""
 
     def __init__(
         self,
-        root: Node,
-        seed: Tensor,
+        seeds: Sequence[tuple[Place, Tensor]],
         create_graph: bool,
         retain_graph: bool,
         into_slots: bool = False,
-        keep: set[int] | frozenset[int] = frozenset(),
-        end: set[int] | frozenset[int] = frozenset(),
+        keep: frozenset[int] = frozenset(),
+        end: frozenset[int] = frozenset(),
     ) -> None:
-        self.grads: dict[int, Tensor] = {id(root): seed}
+        self.grads: dict[int, Tensor] = {}
         self.leaves: dict[int, Tensor] = {}
         self.retained: list[tuple[Tensor, Tensor]] = []
         self.slots: dict[int, Tensor] = {}  # memory for the gradients of leaves that have none yet
-        nodes = reachable(root, end)
+        nodes = reachable([place for place, _ in seeds], end)
         if into_slots:
             self._claim_slots(nodes)
         before, mode.recording = mode.recording, create_graph
         try:
+            self._add(seeds)
             for node in nodes:
                 self._visit(node, keep)
                 if not retain_graph:
@@ -222,7 +221,16 @@ class Sweep:
                 if isinstance(parent, Tensor) and parent.grad_slot is not None and parent.grad is None:
                     self.slots[id(parent)] = parent.grad_slot.claim()
 
-    def _visit(self, node: Node, keep: set[int] | frozenset[int]) -> None:
+    def _add(self, parts: Iterable[tuple[Place, Tensor]]) -> None:
+        for place, part in parts:
+            key = id(place)
+            held = self.grads.get(key)
+            self.grads[key] = part if held is None else held + part
+            if isinstance(place, Tensor):
+                self.leaves[key] = place
+                self.slots.pop(key, None)  # a second part must not overwrite the first
+
+    def _visit(self, node: Node, keep: frozenset[int]) -> None:
         key = id(node)
         g = self.grads.get(key) if key in keep else self.grads.pop(key, None)
         if g is None:
@@ -230,34 +238,28 @@ class Sweep:
         if node.retained is not None and (output := node.retained()) is not None:
             self.retained.append((output, g))
         try:
-            for parent, part in node.pull(g, self.slots):
-                key = id(parent)
-                held = self.grads.get(key)
-                self.grads[key] = part if held is None else held + part
-                if isinstance(parent, Tensor):
-                    self.leaves[key] = parent
-                    self.slots.pop(key, None)  # a second part must not overwrite the first
+            self._add(node.pull(g, self.slots))
         except GradflowError as error:
             error.add_note(f"while differentiating {node.op.name}, made at {node.where()}")
             raise
 
 
-def reachable(root: Node, end: set[int] | frozenset[int] = frozenset()) -> list[Node]:
-    """The nodes that ``root`` was computed from and itself, newest first, without those in ``end`` and before them."""
-    seen = {root}
-    stack = [root]
+def reachable(places: Iterable[Place | None], end: frozenset[int] = frozenset()) -> list[Node]:
+    """The nodes at ``places`` and before them, newest first, without those whose ids are in ``end`` and before them."""
+    seen: set[Node] = set()
+    stack = [*places]
     while stack:
         node = stack.pop()
+        if not isinstance(node, Node) or node in seen or id(node) in end:
+            continue
         if node.inputs is None:
             raise GradientError(
                 f"backward: {node.op.name} (made at {node.where()}) was swept before, and what it kept was freed; "
                 "run the forward pass again, or call backward(retain_graph=True) the first time"
             )
-        for parent in node.parents:
-            if isinstance(parent, Node) and parent not in seen and id(parent) not in end:
-                seen.add(parent)
-                stack.append(parent)
-    return sorted(seen, key=lambda node: node.number, reverse=True)
+        seen.add(node)
+        stack += node.parents
+    return sorted(seen, key=operator.attrgetter("number"), reverse=True)
 
 
 def _deposit(leaf: Tensor, g: Tensor, create_graph: bool) -> None:

@@ -49,7 +49,7 @@ class Graph:
 def graph_of(loss: Any) -> Graph:
     """The graph of ``loss``, or an error that says why it cannot be explained."""
     root = _root(loss)
-    nodes = tuple(reversed(reachable(root)))
+    nodes = tuple(reversed(reachable([root])))
     if len(nodes) > STEPS:
         raise ArgumentError(
             f"explain: this graph has {len(nodes)} steps, and at most {STEPS} are explained; explain one "

@@ -16,7 +16,7 @@ from gradflow.dispatch import apply
 from gradflow.dtypes import DType, DTypeLike
 from gradflow.errors import ArgumentError, DTypeError
 from gradflow.ops.cast import _astype, astype
-from gradflow.shapes import as_shape
+from gradflow.shapes import Shape, as_shape
 from gradflow.tensor import Tensor, TensorLike, check_differentiable, check_on, tensor
 
 ShapeLike = SupportsIndex | Iterable[SupportsIndex]
@@ -87,19 +87,24 @@ def full(
     """
     if not isinstance(value, Number):
         raise DTypeError(f"full: the value is a number, not {value!r}; a tensor can be repeated with broadcast_to")
-    default = dtypes.get_default_dtype()
-    natural = {float: default, complex: dtypes.complex_of(default)}.get(type(value), np.asarray(value).dtype)
-    chosen = dtypes.as_dtype(natural if dtype is None else dtype)
+    if dtype is None:
+        default = dtypes.get_default_dtype()
+        dtype = {float: default, complex: dtypes.complex_of(default)}.get(type(value), np.asarray(value).dtype)
+    chosen = dtypes.as_dtype(dtype)
     sizes = as_shape("full", shape)
     if not holds(chosen, value):
         raise ArgumentError(f"full: {value} is not a number that {chosen} can hold; choose another dtype")
+    return _filled(sizes, value, chosen, CPU if device is None else as_device(device), requires_grad)
+
+
+def _filled(shape: Shape, value: Number, dtype: DType, device: Device, requires_grad: bool) -> Tensor:
+    """A tensor with every element ``value``, of which it is known that ``dtype`` can hold it."""
     if requires_grad:
-        check_differentiable(chosen)
-    where = CPU if device is None else as_device(device)
-    check_on(chosen, where)
-    backend = backend_for(where)
-    with backend.on(where):
-        return Tensor(backend.xp.full(sizes, value, chosen), requires_grad)
+        check_differentiable(dtype)
+    check_on(dtype, device)
+    backend = backend_for(device)
+    with backend.on(device):
+        return Tensor(backend.xp.full(shape, value, dtype), requires_grad)
 
 
 def holds(dtype: DType, value: Number) -> bool:
@@ -160,7 +165,7 @@ def zeros_like(
     >>> gf.zeros_like(gf.tensor([1, 2]))
     tensor([0, 0])
     """
-    return full_like(x, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _like(x, 0, dtype, device, requires_grad)
 
 
 def ones_like(
@@ -176,7 +181,15 @@ def ones_like(
     >>> gf.ones_like(gf.tensor([1, 2]))
     tensor([1, 1])
     """
-    return full_like(x, 1, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _like(x, 1, dtype, device, requires_grad)
+
+
+def _like(x: TensorLike, value: int, dtype: DTypeLike, device: str | Device | None, requires_grad: bool) -> Tensor:
+    """``value``, which every dtype can hold, for each element of ``x``."""
+    model = asarray(x)
+    chosen = model.dtype if dtype is None else dtypes.as_dtype(dtype)
+    where = model.device if device is None else as_device(device)
+    return _filled(model.shape, value, chosen, where, requires_grad)
 
 
 def full_like(

@@ -16,7 +16,7 @@ from gradflow.op import Op, Spec
 from gradflow.ops.cast import astype
 from gradflow.ops.precision import Array, float_dtype, stored
 from gradflow.ops.reduction import reduction
-from gradflow.ops.shape import broadcast_to, expand_dims
+from gradflow.ops.shape import _broadcast_to, broadcast_to, expand_dims
 from gradflow.samples import Boolean, Integer, Real, Sample, sample
 from gradflow.shapes import Axes, Shape, broadcast, normalize_axes, reduced, size_of
 from gradflow.tensor import Tensor, TensorLike, operand
@@ -36,9 +36,9 @@ def over_axes(op: Op, x: TensorLike, axis: Axis, keepdims: bool, **attrs: Any) -
 
 def spread(g: Tensor, shape: Shape, axes: Axes, keepdims: bool) -> Tensor:
     """``g``, the gradient of a reduction's result, repeated over what was reduced."""
-    if not keepdims and axes:
+    if not keepdims and axes != tuple(range(len(axes))):  # the first dimensions come back by themselves
         g = expand_dims(g, axes)
-    return broadcast_to(g, shape)
+    return apply(_broadcast_to, g, shape=shape)
 
 
 def reductions(**how: Any) -> tuple[Sample, ...]:

@@ -54,8 +54,9 @@ def system(name: str, a: Spec, b: Spec) -> Spec:
 
 @by_lapack("solve", SINGULAR)
 def _solve_forward(xp: Any, a: Any, b: Any, *, transposed: bool) -> Any:
-    batch = broadcast("solve", a.shape[:-2], b.shape[:-2])  # CuPy does not broadcast stacks
-    a, b = (xp.broadcast_to(each, (*batch, *each.shape[-2:])) for each in (a, b))
+    if a.shape[:-2] != b.shape[:-2]:  # CuPy does not broadcast stacks
+        batch = broadcast("solve", a.shape[:-2], b.shape[:-2])
+        a, b = (xp.broadcast_to(each, (*batch, *each.shape[-2:])) for each in (a, b))
     return xp.linalg.solve(a.swapaxes(-1, -2) if transposed else a, b)
 
 

@@ -53,7 +53,7 @@ def transposed(f: Callable[[list[Tensor]], list[Any]], example: list[Tensor], se
     pairs = [(out, seed) for out, seed in zip(outs, seeds, strict=True) if out is not None and seed is not None]
     needed = any(wanted(x) for pair in pairs for x in pair)
     results, given = [out for out, _ in pairs], [seed for _, seed in pairs]
-    found = swept(results, given, set(map(place_of, places)), here(), needed, retain_graph=False)
+    found = swept(results, given, frozenset(map(place_of, places)), here(), needed, retain_graph=False)
     return [found.get(place_of(x)) for x in places]
 
 

@@ -65,7 +65,7 @@ def checkpoint(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
             ours = [asarray(x) for x in tree.leaves(recomputed)]
         places = [*map(place_of, again), *ends]
         chosen = [ours[number] for number in parts]
-        found = swept(chosen, list(parts.values()), set(places), PLAIN, recorded(), retain_graph=False)
+        found = swept(chosen, list(parts.values()), frozenset(places), PLAIN, recorded(), retain_graph=False)
         return [found.get(place) for place in places]
 
     call = Called("checkpoint", [*(x.node or x for x in tracked), *beyond], pullback, [*tracked, states, given])

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 from gradflow.backend.traced import Traced
-from gradflow.mode import PLAIN, mode, recording
+from gradflow.mode import PLAIN, mode
 from gradflow.mutations import mutations
 from gradflow.op import Op, Saves
 from gradflow.site import caller
-from gradflow.tape import Node, Sweep, _numbers, reachable
+from gradflow.tape import Node, Place, Sweep, _numbers, reachable
 from gradflow.tensor import Tensor
 
-Parent = Node | Tensor
+NOTHING_SAVED = Saves((), (), False)
 
 
 class _Name(NamedTuple):
@@ -26,12 +26,12 @@ class Passage(Node):
 
     __slots__ = ()
 
-    def __init__(self, name: str, parents: Sequence[Parent | None]) -> None:
+    def __init__(self, name: str, parents: Sequence[Place | None]) -> None:
         self.op = cast(Op, _Name(name))
         self.parents = list(parents)
         self.inputs = []
         self.out = None
-        self.saves = Saves((), (), False)
+        self.saves = NOTHING_SAVED
         self.specs = ()
         self.attrs = {}
         self.number = next(_numbers)
@@ -45,25 +45,10 @@ class Variable(Passage):
 
     __slots__ = ()
 
-    def pull(self, g: Tensor, slots: dict[int, Tensor]) -> Iterator[tuple[Parent, Tensor]]:
+    def pull(self, g: Tensor, slots: dict[int, Tensor]) -> Iterator[tuple[Place, Tensor]]:
         for parent in self.parents:
             if parent is not None:
                 yield parent, g
-
-
-class Ends(Passage):
-    """Where a sweep begins, at several results at once, each with the gradient given for it."""
-
-    __slots__ = ("seeds",)
-
-    def __init__(self, outs: Sequence[Tensor], seeds: Sequence[Tensor]) -> None:
-        super().__init__("results", [out.node or out for out in outs])
-        self.seeds = seeds
-
-    def pull(self, g: Tensor, slots: dict[int, Tensor]) -> Iterator[tuple[Parent, Tensor]]:
-        for parent, seed in zip(self.parents, self.seeds, strict=True):
-            if parent is not None:
-                yield parent, seed
 
 
 def variable(x: Tensor, connected: bool) -> Tensor:
@@ -95,12 +80,12 @@ def recorded() -> bool:
 @contextmanager
 def differentiating() -> Iterator[None]:
     """Record operations on the tapes of all levels until the block ends."""
-    before, mode.silent = mode.silent, frozenset()
+    before = mode.recording, mode.silent
+    mode.recording, mode.silent = True, frozenset()
     try:
-        with recording(True):
-            yield
+        yield
     finally:
-        mode.silent = before
+        mode.recording, mode.silent = before
 
 
 @contextmanager
@@ -113,17 +98,6 @@ def outside() -> Iterator[None]:
         mode.level = before
 
 
-@contextmanager
-def silent(level: int) -> Iterator[None]:
-    """Record nothing on the tape of that ``level`` until the block ends."""
-    before = mode.silent
-    mode.silent = before | {level}
-    try:
-        yield
-    finally:
-        mode.silent = before
-
-
 def wanted(x: Tensor) -> bool:
     """Whether ``x``, or what it stands for on a level below, requires grad."""
     return x.requires_grad or (isinstance(x.data, Traced) and wanted(x.data.value))
@@ -134,39 +108,37 @@ def place_of(x: Tensor) -> int:
     return id(x.node or x)
 
 
-def others_reached(outs: Sequence[Tensor], ends: set[int], began: int) -> bool:
-    """Whether ``outs`` were computed from something that requires grad, besides what is known by ``ends``.
+def others_reached(outs: Sequence[Any], ends: frozenset[int], began: int) -> bool:
+    """Whether tensors in ``outs`` were computed from what requires grad, besides what is known by ``ends``.
 
     Places of derivatives that were taken since ``began``, inside this one, are not meant.
     """
-    recorded = [out for out in outs if out.requires_grad]
-    if any(out.node is None for out in recorded):
-        return True
-    if not recorded:
-        return False
-    nodes = reachable(Ends(recorded, recorded), ends)
-    if any(isinstance(node, Variable) and node.number < began for node in nodes):
-        return True
-    return any(isinstance(parent, Tensor) and id(parent) not in ends for node in nodes for parent in node.parents)
+    places: list[Place | None] = [x.node or x for x in outs if isinstance(x, Tensor) and x.requires_grad]
+    for node in reachable(places, ends):
+        if isinstance(node, Variable) and node.number < began:
+            return True
+        places += node.parents
+    return any(isinstance(place, Tensor) and id(place) not in ends for place in places)
 
 
 def swept(
-    outs: Sequence[Tensor], seeds: Sequence[Tensor], ends: set[int], level: int, needed: bool, retain_graph: bool
+    outs: Sequence[Tensor], seeds: Sequence[Tensor], ends: frozenset[int], level: int, needed: bool, retain_graph: bool
 ) -> dict[int, Tensor]:
     """The gradients at ``ends``, by what they are known by, of ``outs`` on the tape of ``level``.
 
     ``seeds`` are those of ``outs``. The sweep is recorded on the tape of ``level`` only if that is ``needed``; on the
     levels below it is in any case, for derivatives that are taken there.
     """
-    pairs = [(out, seed) for out, seed in zip(outs, seeds, strict=True) if out.requires_grad]
-    if not pairs:
-        return {}
-    root = Ends([out for out, _ in pairs], [seed for _, seed in pairs])
+    pairs = [(out.node or out, seed) for out, seed in zip(outs, seeds, strict=True) if out.requires_grad]
     alone = mode.level is None and not any(isinstance(seed.data, Traced) for seed in seeds)
     create_graph = mode.recording and (needed or not alone)
-    with nullcontext() if needed else silent(level):
-        sweep = Sweep(root, pairs[0][1], create_graph, create_graph or retain_graph, keep=ends, end=ends)
-    return sweep.grads
+    before = mode.silent
+    if not needed:
+        mode.silent = before | {level}
+    try:
+        return Sweep(pairs, create_graph, create_graph or retain_graph, keep=ends, end=ends).grads
+    finally:
+        mode.silent = before
 
 
 class Called(Passage):
@@ -177,7 +149,7 @@ class Called(Passage):
     def __init__(
         self,
         name: str,
-        parents: Sequence[Parent | None],
+        parents: Sequence[Place | None],
         pullback: Callable[[Any, dict[int, Tensor]], Sequence[Tensor | None]],
         kept: list[Any],
     ) -> None:
@@ -185,7 +157,7 @@ class Called(Passage):
         self.pullback = pullback
         self.inputs = kept  # freed by the sweep
 
-    def pull(self, g: Any, slots: dict[int, Tensor]) -> Iterator[tuple[Parent, Tensor]]:
+    def pull(self, g: Any, slots: dict[int, Tensor]) -> Iterator[tuple[Place, Tensor]]:
         if self.epoch != mutations.epoch:
             kept = [x for x in self.inputs or () if isinstance(x, Tensor)]
             mutations.check(self.op.name, self.epoch, [x.data for x in kept])
@@ -215,7 +187,7 @@ class Result(Passage):
         super().__init__(call.op.name, [call])
         self.which = number
 
-    def pull(self, g: Tensor, slots: dict[int, Tensor]) -> Iterator[tuple[Parent, Any]]:
+    def pull(self, g: Tensor, slots: dict[int, Tensor]) -> Iterator[tuple[Place, Any]]:
         (call,) = self.parents
         if call is not None:
             yield call, Parts({self.which: g})

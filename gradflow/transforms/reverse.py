@@ -10,6 +10,7 @@ from typing import Any
 from gradflow.errors import ArgumentError, DTypeError, ShapeError
 from gradflow.mode import mode
 from gradflow.ops.create import asarray, ones_like, zeros_like
+from gradflow.tape import _numbers
 from gradflow.tensor import Tensor
 from gradflow.transforms import tree
 from gradflow.transforms.nodes import differentiating, here, others_reached, place_of, recorded, swept, variable, wanted
@@ -25,6 +26,7 @@ class Differentiated:
         self.level = mode.level
         self.number = here()
         self.outer = recorded()
+        began = next(_numbers)
         self.variables = [variable(_floating(name, x), self.outer) for x in tree.leaves(given)]
         with differentiating():
             out = f(tree.filled(given, iter(self.variables)))
@@ -33,15 +35,10 @@ class Differentiated:
                 out, self.aux = _with_aux(name, out)
             self.out = out
             self.results = [asarray(x) for x in tree.leaves(out)]
-        self.ends = {place_of(x) for x in self.variables}
-        nodes = [x.node for x in self.variables if x.node is not None]
-        self.others = any(node.parents for node in nodes) or others_reached(
-            [*self.results, *self._tensors(self.aux)], self.ends, min((node.number for node in nodes), default=0)
+        self.ends = frozenset(map(place_of, self.variables))
+        self.others = any(x.node.parents for x in self.variables if x.node) or others_reached(
+            [*self.results, *tree.leaves(self.aux)], self.ends, began
         )
-
-    @staticmethod
-    def _tensors(container: Any) -> list[Tensor]:
-        return [x for x in tree.leaves(container) if isinstance(x, Tensor)]
 
     def released(self, x: Any) -> Any:
         """``x``, which the function returned, without the part of the tape that belongs to this derivative."""
@@ -79,13 +76,13 @@ Argnums = int | Sequence[int]
 
 def positions(name: str, argnums: Argnums, count: int) -> list[int]:
     """The positions that ``argnums`` names, of ``count`` arguments."""
+    given = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
     try:
-        given = [operator.index(i) for i in (argnums if isinstance(argnums, (tuple, list)) else (argnums,))]
+        chosen = [range(count)[operator.index(i)] for i in given]
     except TypeError:
         raise DTypeError(f"{name}: argnums is an integer or a tuple of them, not {argnums!r}") from None
-    if any(not -count <= i < count for i in given):
-        raise ArgumentError(f"{name}: argnums {argnums} is out of range for {count} positional arguments")
-    chosen = [i % count for i in given]
+    except IndexError:
+        raise ArgumentError(f"{name}: argnums {argnums} is out of range for {count} positional arguments") from None
     if not chosen or len(set(chosen)) != len(chosen):
         raise ArgumentError(f"{name}: argnums {argnums} must name at least one argument, each once")
     return chosen

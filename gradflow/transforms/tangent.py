@@ -165,7 +165,7 @@ def _transposed(call: Call, positions: list[int], tangents: Sequence[Tensor | No
                 part = part.real if part.dtype.kind == "c" != x.dtype.kind else part
                 parts.append(part if part.dtype == x.dtype else part.astype(x.dtype))
                 seeds.append(t)
-    ends = {place_of(x) for x in (g, out, *given)}
+    ends = frozenset(map(place_of, (g, out, *given)))
     return swept(parts, seeds, ends, here(), needed, retain_graph=True).get(place_of(g))
 
 

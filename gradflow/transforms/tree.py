@@ -7,10 +7,13 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from gradflow.errors import ArgumentError
+from gradflow.tensor import Tensor
 
 
 def children(tree: Any) -> dict[Any, Any] | None:
     """What ``tree`` contains, by key, index or field; None for a leaf. None itself is a container of nothing."""
+    if isinstance(tree, Tensor):  # which most leaves are
+        return None
     if tree is None:
         return {}
     if isinstance(tree, dict):
@@ -61,7 +64,10 @@ def rebuilt(tree: Any, parts: dict[Any, Any]) -> Any:
 
 def filled(tree: Any, values: Iterator[Any]) -> Any:
     """``tree`` with the next of ``values`` in the place of each leaf."""
-    return mapped(lambda _: next(values), tree)
+    parts = children(tree)
+    if parts is None:
+        return next(values)
+    return rebuilt(tree, {key: filled(part, values) for key, part in parts.items()})
 
 
 def spread(prefix: Any, tree: Any) -> list[Any]:

@@ -58,6 +58,13 @@ def test_layers_drop_in_training_only(name):
         getattr(nn, name)(1.5)
 
 
+@pytest.mark.parametrize("name", ["dropout", "dropout1d", "alpha_dropout", "feature_alpha_dropout"])
+@pytest.mark.parametrize("training", [True, False])
+def test_no_probability_is_refused_where_nothing_is_dropped_too(name, training):
+    with pytest.raises(ArgumentError, match=rf"{name}: p is 1\.5; a probability is in \[0, 1\]"):
+        getattr(F, name)(gf.ones((2, 3)), 1.5, training=training)
+
+
 def test_inputs_of_another_rank_are_refused():
     with pytest.raises(ShapeError, match=r"dropout1d: the input must have 2 or 3 dimensions, got \(4,\)"):
         F.dropout1d(gf.ones(4))

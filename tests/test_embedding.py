@@ -56,6 +56,8 @@ def test_bags_that_do_not_fit_are_refused():
         F.embedding_bag(NUMBERS, weight, [1, 3])
     with pytest.raises(ArgumentError, match=r"they are \[0, 3, 2\]"):
         F.embedding_bag(NUMBERS, weight, [0, 3, 2])
+    with pytest.raises(ArgumentError, match=r"they are \[0, 9\], of 8 numbers"):
+        F.embedding_bag(NUMBERS, weight, [0, 9])
     with pytest.raises(ArgumentError, match="mode is one of sum, mean, max; got 'min'"):
         F.embedding_bag(NUMBERS, weight, RAGGED, mode="min")
     with pytest.raises(ArgumentError, match="per_sample_weights are for mode 'sum'"):

@@ -122,8 +122,10 @@ def test_names_that_are_taken_or_dotted_are_refused():
     model = Branches()
     with pytest.raises(ArgumentError, match="'forward' is an attribute already"):
         model.register_buffer("forward", gf.zeros(1))
-    with pytest.raises(ArgumentError, match=r"cannot be empty or have a dot, got 'a\.b'"):
+    with pytest.raises(ArgumentError, match=r"that is not empty and has no dot, got 'a\.b'"):
         nn.Sequential({"a.b": nn.Identity()})
+    with pytest.raises(ArgumentError, match="a name is a string that is not empty and has no dot, got 1"):
+        nn.ModuleDict({1: nn.Identity()})
     with pytest.raises(ArgumentError, match="'train' is an attribute already"):
         nn.Sequential({"train": nn.Identity()})
     with pytest.raises(DTypeError, match=r"'mean' must be a gf\.tensor, not a list"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradflow as gf
-from gradflow.errors import ArgumentError, ShapeError
+from gradflow.errors import ArgumentError, DTypeError, ShapeError
 from gradflow.nn.utils import rnn
 
 SEQUENCES = [np.arange(6.0).reshape(3, 2), np.arange(2.0).reshape(1, 2), np.arange(8.0).reshape(4, 2)]
@@ -53,5 +53,9 @@ def test_lengths_that_do_not_fit_are_refused():
         rnn.pack_padded_sequence(gf.ones(3), [3])
     with pytest.raises(ArgumentError, match="total_length 2 is less than the longest, 3"):
         rnn.pad_packed_sequence(rnn.pack_padded_sequence(x, [3, 1]), total_length=2)
-    with pytest.raises(ArgumentError, match="0 sequences"):
+    with pytest.raises(DTypeError, match=r"lengths are integers, not \[2\.5, 1\.0\]"):
+        rnn.pack_padded_sequence(x, [2.5, 1.0])
+    with pytest.raises(ArgumentError, match="there are no sequences"):
         rnn.pad_sequence([])
+    with pytest.raises(ArgumentError, match="padding_side is 'left' or 'right', not 'top'"):
+        rnn.pad_sequence([x], padding_side="top")

@@ -101,8 +101,10 @@ class Module:
         setattr(self, name, value)
 
     def _check_name(self, name: str) -> None:
-        if not name or "." in name:
-            raise ArgumentError(f"{type(self).__name__}: a name cannot be empty or have a dot, got {name!r}")
+        if not isinstance(name, str) or not name or "." in name:
+            raise ArgumentError(
+                f"{type(self).__name__}: a name is a string that is not empty and has no dot, got {name!r}"
+            )
         if hasattr(self, name):
             raise ArgumentError(f"{type(self).__name__}: {name!r} is an attribute already; choose another name")
 

@@ -113,8 +113,11 @@ def _starts(given: Tensor, offsets: TensorLike, include_last: bool) -> Tensor:
     starts = index_array("embedding_bag", offsets, given.device)
     if starts.ndim != 1 or len(starts) < 1 + include_last:
         raise ShapeError(f"embedding_bag: offsets are (bags,), at least one; they are {starts.shape}")
-    if isinstance(starts.data, np.ndarray) and (starts.data[0] != 0 or (np.diff(starts.data) < 0).any()):
-        raise ArgumentError(f"embedding_bag: offsets begin with 0 and do not fall; they are {starts.tolist()}")
+    on_cpu = isinstance(starts.data, np.ndarray)
+    if on_cpu and (starts.data[0] != 0 or (np.diff(starts.data, append=len(given)) < 0).any()):
+        raise ArgumentError(
+            f"embedding_bag: offsets begin with 0 and do not fall; they are {starts.tolist()}, of {len(given)} numbers"
+        )
     return starts[:-1] if include_last else starts
 
 

@@ -22,6 +22,7 @@ def dropout(x: TensorLike, p: float = 0.5, training: bool = True) -> Tensor:
     >>> F.dropout([1.0, 2.0], training=False)
     tensor([1., 2.])
     """
+    check_probability("dropout", p)
     return random.dropout(x, p) if training else asarray(x)
 
 
@@ -69,7 +70,7 @@ def alpha_dropout(x: TensorLike, p: float = 0.5, training: bool = False) -> Tens
     tensor([1., 2.])
     """
     given = asarray(x)
-    return _alpha("alpha_dropout", given, given.shape, p) if training else given
+    return _alpha("alpha_dropout", given, given.shape, p, training)
 
 
 def feature_alpha_dropout(x: TensorLike, p: float = 0.5, training: bool = False) -> Tensor:
@@ -82,7 +83,7 @@ def feature_alpha_dropout(x: TensorLike, p: float = 0.5, training: bool = False)
     given = asarray(x)
     if given.ndim < 2:
         raise ShapeError(f"feature_alpha_dropout: the input must be (N, C, ...), got {given.shape}")
-    return _alpha("feature_alpha_dropout", given, _channels(given.shape, 2), p) if training else given
+    return _alpha("feature_alpha_dropout", given, _channels(given.shape, 2), p, training)
 
 
 def check_probability(name: str, p: float) -> float:
@@ -105,8 +106,11 @@ def _of_channels(name: str, x: TensorLike, p: float, training: bool, leading: di
     return given * _drawn(given, _channels(given.shape, leading[given.ndim]), p) if training else given
 
 
-def _alpha(name: str, x: Tensor, shape: Shape, p: float) -> Tensor:
-    if check_probability(name, p) == 1:
+def _alpha(name: str, x: Tensor, shape: Shape, p: float, training: bool) -> Tensor:
+    check_probability(name, p)
+    if not training:
+        return x
+    if p == 1:
         return x * 0
     scale = 1 / math.sqrt((1 - p) * (1 + p * LEAST**2))
     kept = _drawn(x, shape, p) * (1 - p)

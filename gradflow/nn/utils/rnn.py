@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradflow.errors import ArgumentError, ShapeError
+from gradflow.errors import ArgumentError, DTypeError, ShapeError
 from gradflow.ops.arithmetic import where
 from gradflow.ops.create import asarray
 from gradflow.ops.join import stack
@@ -45,7 +45,7 @@ def pack_padded_sequence(
     (tensor([1, 4, 2, 3]), (2, 1, 1))
     """
     x = _time_first("pack_padded_sequence", input, batch_first)
-    counts = _counts(lengths)
+    counts = _counts("pack_padded_sequence", lengths)
     if counts.shape != x.shape[1:2]:
         raise ShapeError(f"pack_padded_sequence: {counts.shape} lengths for {x.shape[1]} sequences; give one for each")
     if counts.size and not (counts.min() >= 1 and counts.max() <= x.shape[0]):
@@ -105,10 +105,10 @@ def pad_sequence(
             [4, 0, 0]])
     """
     given = [asarray(each) for each in sequences]
-    if not given or padding_side not in ("left", "right"):
-        raise ArgumentError(
-            f"pad_sequence: {len(given)} sequences; padding_side is 'left' or 'right', {padding_side!r}"
-        )
+    if not given:
+        raise ArgumentError("pad_sequence: there are no sequences; give at least one")
+    if padding_side not in ("left", "right"):
+        raise ArgumentError(f"pad_sequence: padding_side is 'left' or 'right', not {padding_side!r}")
     longest = max(len(each) for each in given)
 
     def padded(x: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ def unpad_sequence(padded_sequences: TensorLike, lengths: Any, batch_first: bool
     [tensor([1, 2]), tensor([3])]
     """
     x = _time_first("unpad_sequence", padded_sequences, batch_first)
-    return [x[: int(length), i] for i, length in enumerate(_counts(lengths))]
+    return [x[: int(length), i] for i, length in enumerate(_counts("unpad_sequence", lengths))]
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
@@ -152,8 +152,11 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     return unpad_sequence(*pad_packed_sequence(packed_sequences))
 
 
-def _counts(lengths: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.asarray(lengths.cpu().numpy() if isinstance(lengths, Tensor) else lengths, np.int64)
+def _counts(name: str, lengths: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
+    counts = np.asarray(lengths.cpu().numpy() if isinstance(lengths, Tensor) else lengths)
+    if counts.size and counts.dtype.kind not in "iu":
+        raise DTypeError(f"{name}: lengths are integers, not {counts.tolist()}")
+    return counts.astype(np.int64)
 
 
 def _time_first(name: str, x: TensorLike, batch_first: bool) -> Tensor:

@@ -77,15 +77,15 @@ def recorded() -> bool:
     return mode.recording and here() not in mode.silent
 
 
-@contextmanager
-def differentiating() -> Iterator[None]:
+class differentiating:
     """Record operations on the tapes of all levels until the block ends."""
-    before = mode.recording, mode.silent
-    mode.recording, mode.silent = True, frozenset()
-    try:
-        yield
-    finally:
-        mode.recording, mode.silent = before
+
+    def __enter__(self) -> None:
+        self.before = mode.recording, mode.silent
+        mode.recording, mode.silent = True, frozenset()
+
+    def __exit__(self, *error: object) -> None:
+        mode.recording, mode.silent = self.before
 
 
 @contextmanager

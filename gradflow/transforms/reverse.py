@@ -166,7 +166,7 @@ def _value_and_grad(
     (value,) = done.results
     found = done.gradients([ones_like(value)], retain_graph=False)
     gradients = tree.filled(done.given, iter(found))
-    aux = tree.mapped(done.released, done.aux)
+    aux = tree.mapped(done.released, done.aux) if has_aux else None
     return done.released(value), tupled(gradients, argnums), aux
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.special
+import scipy.stats
 
 import gradflow as gf
 from gradflow import special
@@ -215,6 +216,16 @@ def test_the_largest_order_has_slopes(call):
     value, slope = gf.value_and_grad(lambda x: getattr(special, call)(60, x).sum())(x)
     np.testing.assert_allclose(value.item(), getattr(scipy.special, call)(60, x.data).sum(), rtol=tolerance(x.dtype))
     np.testing.assert_allclose(slope.data, SLOPES[call](x.data), rtol=tolerance(x.dtype))
+
+
+def test_what_a_normal_distribution_misses_has_slopes_of_two_orders_in_both_tails():
+    x = gf.tensor([-30.0, -2.0, 0.0, 2.0, 60.0, 1e9], dtype="float64")
+    slope = gf.grad(lambda x: special.log_ndtr(x).sum())
+    curve = gf.grad(lambda x: slope(x).sum())(x)
+    hazard = np.exp(scipy.stats.norm.logpdf(x.data) - scipy.stats.norm.logcdf(x.data))
+    np.testing.assert_allclose(slope(x).data, hazard, rtol=tolerance(x.dtype))
+    near = tolerance(x.dtype, 30.0**2)  # of the two that nearly cancel on the left
+    np.testing.assert_allclose(curve.data, -hazard * (x.data + hazard), atol=near)
 
 
 def test_other_mistakes_are_explained():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from gradflow.dispatch import apply
+from gradflow.ops.arithmetic import where
 from gradflow.ops.branches import Branch, of_branches, ratio_text
 from gradflow.ops.elementwise import exp
 from gradflow.ops.erf import DOUBLE, erfcx_chord_text
@@ -227,6 +228,16 @@ _ndtr = of_branches(
     lambda g, x: g * _DENSITY * exp(x * x * -0.5),
     (*unary(), sample(Given([-6.0, 0.0, 4.0]))),
 )
+
+
+def _log_ndtr_vjp(g: Tensor, x: Tensor) -> Tensor:
+    """By ``erfcx`` on the left, where ``ndtr`` rounds to 0, and without it on the right, where it overflows."""
+    positive = x > 0
+    right, left = where(positive, x, 0.0), where(positive, 0.0, x)
+    slope = _DENSITY * exp(right * right * -0.5) / ndtr(right)
+    return g * where(positive, slope, math.sqrt(2 / math.pi) / erfcx(left * -ROOT))
+
+
 _log_ndtr = of_branches(
     "log_ndtr",
     (
@@ -234,7 +245,7 @@ _log_ndtr = of_branches(
         (f"x > {-DOUBLE.reach / ROOT}", f"a = -{ROOT} * x\nlog((1 - a * {CHORD}) / 2) - x * x / 2"),
         ("", f"a = -{ROOT} * x\n{ASYMPTOTIC.replace(chr(10), chr(10) + 'scaled = ')}\nlog(scaled / 2) - x * x / 2"),
     ),
-    lambda g, x: g * math.sqrt(2 / math.pi) / erfcx(x * -ROOT),
+    _log_ndtr_vjp,
     (*unary(), sample(Given([-50.0, -6.0, 0.0, 4.0]))),
 )
 _ndtri = of_branches(

@@ -42,7 +42,7 @@ def _astype_spec(x: Spec, dtype: DType) -> Spec:
 
 def _astype_forward(xp: Any, x: Any, *, dtype: DType, out: Any = None) -> Any:
     if out is None:
-        return x.astype(dtype)
+        return x.astype(dtype, order="C")
     out[...] = x
     return out
 

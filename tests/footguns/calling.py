@@ -326,3 +326,9 @@ def a_global_variable_that_a_property_reads():
 @changed
 def a_global_variable_that_a_method_of_the_class_above_reads():
     return reading(BySuper)
+
+
+@equal(replays=2)
+@called(4, (3, 3))
+def rows_to_which_one_row_is_added():
+    return lambda x: x.at[[0, 2, 2]].add(x[1])

@@ -22,9 +22,22 @@ class Tied(gf.nn.Module):
         return self.out(gf.tanh(self.embedding(x)))
 
 
+class Averaged(gf.nn.Module):
+    """The mean of two words' vectors: their gradient is one array, seen twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = gf.nn.Embedding(3, 4)
+        self.out = gf.nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.out(self.embedding(gf.stack([x, (x + 1) % 3], axis=1)).mean(axis=1))
+
+
 @each(
     {
         "weights that are shared": Tied,
+        "vectors that are averaged": Averaged,
         "an embedding trained": lambda: gf.nn.Sequential(gf.nn.Embedding(3, 4), gf.nn.Linear(4, 3)),
     },
     replays=3,

@@ -28,7 +28,8 @@ def assert_same(found, expected):
 CALLS = {
     "diff": [(A,), (A, 2, 1), (ROW, 0), (ROW, 1, 0, 5.0, [7.0, 9.0]), (np.array([True, False, False]),)],
     "trapezoid": [(A,), (A, np.array([0.0, 1.0, 3.0, 4.0])), (A, None, 0.5, 1), (A, A * 2, 1.0, 0)],
-    "gradient": [(A,), (ROW,), (ROW, 2.0), (ROW, np.array([0.0, 1.0, 3.0, 4.5])), (A, 1.0, 2.0, 3.0), (ROW[:2],)],
+    "gradient": [(A,), (ROW,), (ROW, 2.0), (ROW, np.array([0.0, 1.0, 3.0, 4.5])), (A, 1.0, 2.0, 3.0), (ROW[:2],),
+                 (np.where(ROW > 3, np.nan, ROW),)],
     "interp": [
         (np.array([[-1.0, 0.5], [1.5, 9.0]]), np.array([0.0, 1.0, 3.0]), np.array([5.0, 4.0, 8.0])),
         (np.array([-1.0, 9.0, 3.0]), np.array([0.0, 1.0, 3.0]), np.array([5.0, 4.0, 8.0]), -7.0, 6.0),

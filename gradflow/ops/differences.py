@@ -109,7 +109,8 @@ def _slope(f: Tensor, spacing: TensorLike, axis: int, edge_order: int) -> Tensor
     if count <= edge_order:
         raise ShapeError(f"gradient: axis {axis} of {f.shape} has {count} samples, and needs {edge_order + 1}")
     step = asarray(spacing).astype(f.dtype)
-    if not step.ndim:
+    even = not step.ndim
+    if even:
         step = broadcast_to(step, (count - 1,))
     elif step.shape == (count,):
         step = diff(step)
@@ -124,7 +125,10 @@ def _slope(f: Tensor, spacing: TensorLike, axis: int, edge_order: int) -> Tensor
         first = first + (first - part(rise, axis, 1, 2)) * (width[0] / (width[0] + width[1]))
         last = last + (last - part(rise, axis, -2, -1)) * (width[2] / (width[2] + width[3]))
     before, after = part(step, 0, None, -1), part(step, 0, 1, None)
-    inside = (part(rise, axis, None, -1) * after + part(rise, axis, 1, None) * before) / (before + after)
+    if even:  # what is in the middle has no part in it, not even as NaN
+        inside = (part(f, axis, 2, None) - part(f, axis, None, -2)) / (before + after)
+    else:
+        inside = (part(rise, axis, None, -1) * after + part(rise, axis, 1, None) * before) / (before + after)
     return concat([first, inside, last], axis)
 
 

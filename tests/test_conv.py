@@ -182,3 +182,15 @@ def test_layers_begin_uniform_within_the_bound_of_their_inputs():
     for layer, fan_in in [(nn.Conv2d(8, 16, 3, groups=2), 36), (nn.ConvTranspose2d(8, 16, 3), 144)]:
         for values in (layer.weight.detach().numpy(), layer.bias.detach().numpy()):
             assert 0.8 * fan_in**-0.5 < np.abs(values).max() <= fan_in**-0.5
+
+
+def test_what_is_in_between_is_kept_by_each_thread_and_never_handed_out(rng):
+    x, w = (gf.tensor(rng.standard_normal(shape, np.float32)) for shape in ((20, 3, 9, 9), (4, 3, 3, 3)))
+    first = F.conv2d(x, w, stride=2, padding=1)
+    before = first.numpy().copy()
+    F.conv2d(x * 2, w, stride=2, padding=1)
+    np.testing.assert_array_equal(first.numpy(), before)
+    kept = columns._rooms.last.values()
+    assert kept
+    assert not any(np.shares_memory(first.data, room) for room in kept)
+    assert all(room.size <= columns.KEPT for room in kept)

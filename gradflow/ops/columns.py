@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ import numpy as np
 
 from gradflow.backend.shared import calm, shared
 from gradflow.dtypes import DType
-from gradflow.ops.windows import Block, Windows, blocks, padded, unpadded
+from gradflow.ops.windows import Block, Windows, blocks, inside, padded, unpadded
 from gradflow.shapes import Shape
 
 Array = Any
@@ -21,6 +22,7 @@ Part = TypeVar("Part")
 CPU_ROOM = 1 << 19
 GPU_ROOM = 1 << 27
 STRANDS = 1 << 21  # the elements of sums of blocks that are made independently of each other
+KEPT = 1 << 20  # elements, up to which memory for what is in between is kept
 SHORT = 8  # windows in a row: NumPy spends more time from row to row than on as few
 
 
@@ -28,8 +30,8 @@ def convolved(xp: Any, x: Array, weight: Array, windows: Windows, groups: int, d
     """What windows of ``x`` (N, C, sizes...) give with ``weight`` (O, C / groups, kernel...): (N, O, windows...)."""
     counts, matrices = windows.counts(x.shape[2:]), _matrices(weight, groups, dtype)
     if _short(xp, len(x), counts, windows):
-        return _turned_back(convolved(xp, _turned(x), weight[..., None], windows.beside, groups, dtype))
-    source = padded(xp, x, windows, dtype)
+        return _turned_back(convolved(xp, _turned(x, "x"), weight[..., None], windows.beside, groups, dtype))
+    source = _padded(xp, x, windows, dtype)
     if windows.single:
         return _multiplied(xp, matrices, source)
     result = xp.empty((len(x), len(weight), *counts), dtype)
@@ -51,7 +53,7 @@ def input_grad(xp: Any, g: Array, weight: Array, windows: Windows, groups: int, 
     """The gradient of ``convolved`` in ``x``, which has ``sizes``, by ``g`` (N, O, windows...)."""
     if _short(xp, len(g), g.shape[2:], windows):
         sizes = (*sizes, len(g))
-        return _turned_back(input_grad(xp, _turned(g), weight[..., None], windows.beside, groups, sizes, dtype))
+        return _turned_back(input_grad(xp, _turned(g, "g"), weight[..., None], windows.beside, groups, sizes, dtype))
     outputs, inputs, opposite = len(weight) // groups, weight.shape[1], windows.opposite
     if opposite is not None and (windows.single or outputs <= 2 * inputs > 2):  # fewer copies than there are sums
         return convolved(xp, g, _mirrored(weight, groups), opposite, groups, dtype)
@@ -72,9 +74,9 @@ def input_grad(xp: Any, g: Array, weight: Array, windows: Windows, groups: int, 
 def weight_grad(xp: Any, x: Array, g: Array, windows: Windows, groups: int, dtype: DType) -> Array:
     """The gradient of ``convolved`` in ``weight``, by ``g`` (N, O, windows...)."""
     if _short(xp, len(x), g.shape[2:], windows):
-        return weight_grad(xp, _turned(x), _turned(g), windows.beside, groups, dtype)[..., 0]
+        return weight_grad(xp, _turned(x, "x"), _turned(g, "g"), windows.beside, groups, dtype)[..., 0]
     counts, outputs, inputs = g.shape[2:], g.shape[1], x.shape[1] // groups
-    source, g = padded(xp, x, windows, dtype), g.astype(dtype, copy=False)
+    source, g = _padded(xp, x, windows, dtype), g.astype(dtype, copy=False)
     elements = inputs * math.prod(windows.kernel)
     every = list(blocks(len(x), counts, groups * elements, _room(xp, outputs * elements)))
     strands = max(1, min(len(every), STRANDS // max(1, outputs * elements))) if xp is np else 1
@@ -99,9 +101,22 @@ def _short(xp: Any, samples: int, counts: Shape, windows: Windows) -> bool:
     return xp is np and counts[-1] < SHORT and samples >= 2 * SHORT and not windows.single
 
 
-def _turned(x: Array) -> Array:
-    """(N, C, sizes...) as one sample, (1, C, sizes..., N)."""
-    return np.ascontiguousarray(np.moveaxis(x, 0, -1))[None]
+def _turned(x: Array, name: str) -> Array:
+    """(N, C, sizes...) as one sample, (1, C, sizes..., N), for as long as no other of that ``name`` is made."""
+    turned = _room_of(np, name, (*x.shape[1:], len(x)), x.dtype)
+    turned[...] = np.moveaxis(x, 0, -1)
+    return turned[None]
+
+
+def _padded(xp: Any, x: Array, windows: Windows, dtype: DType) -> Array:
+    """``padded``, on a CPU for as long as no other is made."""
+    sizes = x.shape[2:]
+    if xp is not np or windows.padded(sizes) == sizes:
+        return padded(xp, x, windows, dtype)
+    room = _room_of(xp, "padded", (*x.shape[:2], *windows.padded(sizes)), dtype)
+    room.fill(0)
+    room[inside(windows, sizes)] = x
+    return room
 
 
 def _turned_back(x: Array) -> Array:
@@ -142,7 +157,7 @@ def _columns(xp: Any, x: Array, block: Block, windows: Windows, counts: Shape, g
     channels, samples = seen.shape[:2]
     if windows.single:
         return seen.reshape(groups, channels // groups, samples * math.prod(counts))
-    columns = xp.empty((channels, *windows.kernel, samples, *counts), x.dtype)
+    columns = _room_of(xp, "columns", (channels, *windows.kernel, samples, *counts), x.dtype)
     for place, where in windows.offsets(counts):
         columns[:, *place] = seen[:, :, *where]
     return columns.reshape(groups, -1, samples * math.prod(counts))
@@ -151,12 +166,32 @@ def _columns(xp: Any, x: Array, block: Block, windows: Windows, counts: Shape, g
 def _spread(xp: Any, matrices: Array, part: Array, windows: Windows, seen: Array) -> None:
     """Add the columns that ``matrices`` make of ``part`` (outputs, samples, windows...) to what they have seen."""
     side = _side_by_side(part, len(matrices))
+    columns = _room_of(xp, "columns", (*matrices.shape[:2], side.shape[-1]), np.result_type(matrices, side))
     # with one output to a group nothing is summed: BLAS takes five times as long
-    columns = matrices * side if side.shape[1] == 1 else xp.matmul(matrices, side)
+    (xp.multiply if side.shape[1] == 1 else xp.matmul)(matrices, side, out=columns)
     columns = columns.reshape(len(seen), *windows.kernel, *part.shape[1:])
     for place, where in windows.offsets(part.shape[2:]):
         there = seen[:, :, *where]
         there += columns[:, *place]
+
+
+class _Rooms(threading.local):
+    def __init__(self) -> None:
+        self.last: dict[tuple[str, DType], Array] = {}
+
+
+_rooms = _Rooms()
+
+
+def _room_of(xp: Any, name: str, shape: Shape, dtype: DType) -> Array:
+    """Memory for what is called ``name``; on a CPU a thread keeps some: new pages cost as much as what fills them."""
+    size = math.prod(shape)
+    if xp is not np or size > KEPT:
+        return xp.empty(shape, dtype)
+    last = _rooms.last.get((name, dtype))
+    if last is None or last.size < size:
+        last = _rooms.last[name, dtype] = np.empty(size, dtype)
+    return last[:size].reshape(shape)
 
 
 def _matrices(weight: Array, groups: int, dtype: DType) -> Array:

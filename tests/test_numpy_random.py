@@ -8,7 +8,7 @@ from scipy import stats
 
 import gradflow as gf
 import gradflow.numpy as gnp
-from gradflow.errors import ArgumentError, DTypeError, LinAlgError
+from gradflow.errors import ArgumentError, DTypeError, LinAlgError, ShapeError
 from gradflow.testing import gradcheck
 
 DISTRIBUTIONS = {  # the call, and SciPy's name of the distribution
@@ -92,10 +92,23 @@ def test_numpys_older_functions_draw_from_the_default_generator():
     assert gnp.random.randint(3, 5, (2,), "int32").dtype == gf.int32 and gnp.random.randint(1).item() == 0
 
 
+def test_arrays_of_numpys_are_drawn_from_and_put_in_order():
+    rng, x = gnp.random.default_rng(0), np.array([[10.0, 1.0], [20.0, 2.0], [30.0, 3.0]])
+    assert set(rng.choice(x[:, 0], 50).tolist()) == {10, 20, 30}
+    assert sorted(rng.permutation(x).tolist()) == x.tolist()
+
+
 def test_mistakes_are_told():
     rng = gnp.random.default_rng(0)
     with pytest.raises(ArgumentError, match="choice: 4 of 3 elements without replacement"):
         rng.choice(3, 4, replace=False)
+    with pytest.raises(ShapeError, match=r"choice: p is \(2,\); there must be a probability for each of 3"):
+        rng.choice(3, 4, p=[0.5, 0.5])
+    for p in ([0.5, 0.5, 0.1], [1.5, -0.5, 0.0]):
+        with pytest.raises(ArgumentError, match="choice: probabilities are not negative and sum to 1"):
+            rng.choice(3, 4, p=p)
+    with pytest.raises(ArgumentError, match="choice: 2 without replacement, and 1 have a probability above 0"):
+        rng.choice(3, 2, replace=False, p=[1.0, 0.0, 0.0])
     with pytest.raises(DTypeError, match="float32 or float64"):
         rng.random(2, "int64")
     with pytest.raises(LinAlgError):

@@ -13,7 +13,7 @@ import numpy as np
 from gradflow import dtypes
 from gradflow.device import Device
 from gradflow.dtypes import DTypeLike
-from gradflow.errors import ArgumentError, DTypeError
+from gradflow.errors import ArgumentError, DTypeError, ShapeError
 from gradflow.linalg import cholesky
 from gradflow.numpy.creation import asarray
 from gradflow.numpy.queries import shape
@@ -145,18 +145,21 @@ class Generator:
     def choice(
         self, a: Any, size: Size = None, replace: bool = True, p: TensorLike | None = None, axis: int = 0
     ) -> Tensor:
-        """Elements of ``a`` along ``axis``, or numbers below it, each as likely or with probabilities ``p``."""
-        given = None if isinstance(a, SupportsIndex) and not isinstance(a, Tensor) else asarray(a)
+        """Elements of ``a`` along ``axis``, or numbers below it, each as likely or with probabilities ``p``.
+
+        Raises ArgumentError for ``p`` that is none, if it is on the CPU, ShapeError unless there is one for each.
+        """
+        given = None if _is_number(a) else asarray(a)
         count = a.__index__() if given is None else given.shape[axis]
         shape = () if size is None else np.empty(size, bool).shape
         if not replace and math.prod(shape) > count:
             raise ArgumentError(f"choice: {math.prod(shape)} of {count} elements without replacement")
-        if p is not None and not replace:
-            shares = asarray(p).detach()
+        shares = None if p is None else _shares(p, count, 0 if replace else math.prod(shape))
+        if shares is not None and not replace:
             waiting = self.standard_exponential(count) / where(shares > 0, shares, 1.0)  # who comes first, is next
             places = where(shares > 0, waiting, np.inf).argsort()[: math.prod(shape)].reshape(shape)
-        elif p is not None:
-            limits = cumsum(asarray(p).detach())
+        elif shares is not None:
+            limits = cumsum(shares)
             places = searchsorted(limits / limits[-1], self.random(shape), side="right")
         elif replace:
             places = self.integers(count, size=shape)
@@ -175,11 +178,32 @@ class Generator:
 
     def permutation(self, x: Any, axis: int = 0) -> Tensor:
         """The numbers below ``x`` in random order, or ``x`` with what lies along ``axis`` in random order."""
-        if isinstance(x, SupportsIndex) and not isinstance(x, Tensor):
+        if _is_number(x):
             return ours.permutation(x, device=self._device, generator=self._numbers)
         given = asarray(x)
         order = ours.permutation(given.shape[axis], device=self._device, generator=self._numbers)
         return take(given, order, axis)
+
+
+def _is_number(x: Any) -> bool:
+    """Whether ``x`` is how many there are, and not what there is; arrays of any shape have ``__index__``."""
+    return isinstance(x, SupportsIndex) and not isinstance(x, Tensor | np.ndarray)
+
+
+def _shares(p: TensorLike, count: int, apart: int) -> Tensor:
+    """``p`` as probabilities of ``count`` things, of which ``apart`` different ones are to be drawn."""
+    shares = asarray(p).detach()
+    if shares.shape != (count,):
+        raise ShapeError(f"choice: p is {shares.shape}; there must be a probability for each of {count}")
+    known = shares.data
+    if isinstance(known, np.ndarray):  # on a GPU looking would be a wait
+        if not ((known >= 0).all() and abs(known.sum() - 1) <= math.sqrt(np.finfo(np.result_type(known, 0.0)).eps)):
+            raise ArgumentError(f"choice: probabilities are not negative and sum to 1; p is {known.tolist()}")
+        if np.count_nonzero(known) < apart:
+            raise ArgumentError(
+                f"choice: {apart} without replacement, and {np.count_nonzero(known)} have a probability above 0"
+            )
+    return shares
 
 
 def _size(size: Size, *parameters: TensorLike) -> Size:

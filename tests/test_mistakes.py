@@ -67,6 +67,11 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[GradflowError], str]] = {
         r"load_state_dict: .* not a tuple.*state, metadata = gf\.serialize\.load",
     ),
     "a layer's class": (lambda: nn.Sequential(MODEL, nn.ReLU), DTypeError, r"not the class ReLU; write ReLU\(\)"),  # type: ignore[arg-type]
+    "a gradient of a float": (
+        lambda: gf.grad(lambda p: float((p**2).sum()))(gf.ones(2)),
+        GradientError,
+        r"grad: the function returned a float.*item\(\)",
+    ),
     "a mask of 0 and 1": (lambda: masked(attn_mask=MASK), DTypeError, r"attn_mask is int64.*astype\('bool'\)"),
     "padding of 0 and 1": (
         lambda: masked(key_padding_mask=gf.ones((2, 4), dtype=gf.int64)),

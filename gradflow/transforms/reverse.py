@@ -7,7 +7,9 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gradflow.errors import ArgumentError, DTypeError, ShapeError
+import numpy as np
+
+from gradflow.errors import ArgumentError, DTypeError, GradientError, ShapeError
 from gradflow.mode import mode
 from gradflow.ops.create import asarray, ones_like, zeros_like
 from gradflow.tape import _numbers
@@ -111,8 +113,8 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
     that ``f`` reads requires grad, the gradient is a function of that, too, and on its tape, unless inside ``no_grad``.
     Of complex arguments it is what ``backward`` leaves, the conjugate of JAX's.
 
-    Raises ShapeError if the value is not a scalar, DTypeError for arguments that are not floating, ArgumentError for
-    ``argnums`` that are not there.
+    Raises ShapeError if the value is not a scalar, GradientError if it is Python's or NumPy's own, DTypeError for
+    arguments that are not floating, ArgumentError for ``argnums`` that are not there.
 
     >>> import gradflow as gf
     >>> gf.value_and_grad(lambda p, x: (p["w"] * x).sum())({"w": gf.tensor([1.0, 2.0])}, gf.tensor([3.0, 4.0]))
@@ -156,6 +158,11 @@ def _value_and_grad(
 ) -> tuple[Any, Any, Any]:
     chosen = positions(name, argnums, len(args))
     done = Differentiated(name, by_arguments(f, chosen, args, kwargs), [args[i] for i in chosen], has_aux)
+    if isinstance(done.out, int | float | np.generic):
+        raise GradientError(
+            f"{name}: the function returned a {type(done.out).__name__}, to which no gradient leads; float(), .item() "
+            "and .numpy() leave it behind: return the tensor, or gf.tensor(...) of a constant"
+        )
     shapes = [x.shape for x in done.results]
     if shapes != [()] or done.results[0].dtype.kind != "f":
         what = f"shape {shapes[0]}, {done.results[0].dtype}" if len(shapes) == 1 else f"{len(shapes)} tensors"

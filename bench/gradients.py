@@ -124,7 +124,7 @@ def _serve(library: str) -> None:
             task, seconds = line.rsplit(" ", 1)
             call = BUILDS[library](task)
             size = [float(np.abs(call()).sum(dtype=np.float64)) for _ in range(3)][-1]
-            reply(seconds=median(call, float(seconds)), size=size)
+            reply(seconds=median(call, float(seconds))[0], size=size)
 
 
 def compare(rounds: int, seconds: float, tasks: Sequence[str] = tuple(TASKS)) -> Table:

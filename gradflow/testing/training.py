@@ -9,16 +9,22 @@ from gradflow import data, nn, optim
 from gradflow.device import Device
 from gradflow.nn.functional import cross_entropy
 from gradflow.ops.generator import manual_seed
-from gradflow.tensor import tensor
+from gradflow.tensor import Tensor, tensor
 from gradflow.testing.layers import copied, labels, real
 from gradflow.train import MLP
 from gradflow.train.fit import train_step
 
 OPTIMIZERS: dict[str, Callable[[Any], optim.Optimizer]] = {
+    "Adadelta": lambda p: optim.Adadelta(p, lr=0.5),
+    "Adagrad": lambda p: optim.Adagrad(p, lr=0.05, weight_decay=0.1),
     "Adam": lambda p: optim.Adam(p, lr=0.01),
     "Adam, amsgrad": lambda p: optim.Adam(p, lr=0.01, amsgrad=True, weight_decay=0.1),
     "AdamW": lambda p: optim.AdamW(p, lr=0.01, weight_decay=0.1),
+    "Adamax": lambda p: optim.Adamax(p, lr=0.01),
+    "LBFGS": lambda p: optim.LBFGS(p, lr=0.5, max_iter=2, line_search_fn="strong_wolfe"),
     "Lion": lambda p: optim.Lion(p, lr=0.001, weight_decay=0.1),
+    "NAdam": lambda p: optim.NAdam(p, lr=0.01),
+    "RAdam": lambda p: optim.RAdam(p, lr=0.01),
     "RMSprop": lambda p: optim.RMSprop(p, lr=0.001, momentum=0.9, centered=True),
     "SGD": lambda p: optim.SGD(p, lr=0.1),
     "SGD, nesterov": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
@@ -32,10 +38,15 @@ def optimizer(name: str, device: Device, steps: int = 5) -> list[Any]:
     updating = OPTIMIZERS[name](model.parameters())
     x, targets = real(device).detach(), labels(device)
     found = []
-    for _ in range(steps):
+
+    def loss() -> Tensor:
         updating.zero_grad()
-        cross_entropy(model(x), targets).backward()
-        updating.step()
+        value = cross_entropy(model(x), targets)
+        value.backward()
+        return value
+
+    for _ in range(steps):
+        updating.step(loss)
         found += [copied(p) for p in model.parameters()]
     return found
 
